@@ -1,0 +1,106 @@
+"""What the dialer asks of whoever places calls, and what it is told back.
+
+The dialer and the ARI app never import each other: the dialer hands a :class:`DialOrder` to a
+:class:`PlaceCall` and listens as a :class:`Progress`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from contact_center.terms import CallKind, Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class DialOrder:
+    """One attempt whose intent is committed. Nothing in it comes from outside unchecked.
+
+    ``endpoint``: the complete dial string, built from digits and the settings only.
+    ``prefer_agent``: the extension of the agent who served this lead before, tried first.
+    ``attempts``: how many of the lead's attempts are used up, this one included; ``n`` counts every dial.
+    ``deadline_seconds``: how long after the answer an agent must be on the line.
+    """
+
+    call_id: str
+    channel_id: str
+    attempt_id: int
+    n: int
+    attempts: int
+    lead_id: int
+    campaign: str
+    kind: CallKind
+    number: str
+    trunk: str
+    endpoint: str
+    caller_id: str
+    team: str
+    prefer_agent: str
+    hide_number: bool
+    force_hangup: bool
+    ring_seconds: float
+    agent_ring_seconds: float
+    deadline_seconds: float
+    wrap_up_seconds: float
+    ordered_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CallResult:
+    """How the attempt ended.
+
+    ``rang``: the customer's phone is known to have rung (or he answered); only then a silent end counts.
+    ``sip_code``: the final SIP answer of the far end, None when there was none.
+    ``record``: the call as the contract's ``call show`` prints it.
+    ``certain``: False when it was never proven what happened on the line; such an attempt is not repeated.
+    ``withdrawn``: we took the call back ourselves (campaign stopped); it says nothing about the trunk.
+    """
+
+    outcome: Outcome
+    sip_code: int | None
+    rang: bool
+    agent: str
+    ended_at: datetime
+    record: dict[str, Any]
+    certain: bool = True
+    withdrawn: bool = False
+
+
+class Progress(Protocol):
+    """What the dialer hears while a call lives. All calls are synchronous and never fail."""
+
+    def ringing(self, order: DialOrder, at: datetime) -> None:
+        """The customer's phone rings."""
+        ...
+
+    def answered(self, order: DialOrder, at: datetime) -> None:
+        """The customer answered."""
+        ...
+
+    def connected(
+        self, order: DialOrder, at: datetime, agent: str, agent_channel_id: str, bridge_id: str
+    ) -> None:
+        """Customer and agent hear each other."""
+        ...
+
+    def ended(self, order: DialOrder, result: CallResult) -> None:
+        """The attempt is over; told exactly once for each order."""
+        ...
+
+
+class PlaceCall(Protocol):
+    """Places the calls; the coroutine behind an order belongs to the placer, not to the dialer."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether calls may be placed now: ARI is proven alive."""
+        ...
+
+    def place(self, order: DialOrder) -> None:
+        """Start the call's life at once; what becomes of it is told to the Progress."""
+        ...
+
+    def withdraw(self, order: DialOrder) -> None:
+        """Take a call back that is not answered yet; one that is answered goes on."""
+        ...

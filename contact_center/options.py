@@ -1,0 +1,175 @@
+"""The keys of ``campaign set`` and ``queue set``: their types, defaults, limits and how people write them."""
+
+from __future__ import annotations
+
+import re
+from datetime import time
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from contact_center.errors import UsageError
+
+_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+def parse_span(value: Any) -> float:
+    """Seconds of ``90m``, ``5s``, ``1h30m``, ``2d`` or a bare number of seconds."""
+    text = str(value).strip().lower()
+    if re.fullmatch(r"\d+(\.\d+)?", text):
+        return float(text)
+    if not re.fullmatch(r"(\d+(\.\d+)?[smhd])+", text):
+        raise ValueError("a span such as 90m, 5s, 1h30m or 2d is wanted")
+    return sum(float(n) * _UNITS[u] for n, u in re.findall(r"(\d+(?:\.\d+)?)([smhd])", text))
+
+
+def parse_flag(value: Any) -> bool:
+    """True for on, yes, true, 1."""
+    text = str(value).strip().lower()
+    if text in ("on", "yes", "true", "1"):
+        return True
+    if text in ("off", "no", "false", "0", ""):
+        return False
+    raise ValueError("on or off is wanted")
+
+
+class Hours(BaseModel):
+    """Opening hours of one weekday range: minutes since local midnight, the end exclusive."""
+
+    model_config = ConfigDict(frozen=True)
+    days: tuple[int, ...]
+    start_minute: int
+    end_minute: int
+
+    @classmethod
+    def parse(cls, text: str) -> tuple[Hours, ...]:
+        """``08:00-21:00`` or ``mon-fri 08:00-20:00, sat 10:00-18:00``; 24:00 ends a day."""
+        return tuple(cls._parse_one(part) for part in text.split(",") if part.strip())
+
+    @classmethod
+    def _parse_one(cls, text: str) -> Self:
+        match = re.fullmatch(
+            r"\s*(?:([a-z]{3})(?:-([a-z]{3}))?\s+)?(\d{1,2}):(\d\d)-(\d{1,2}):(\d\d)\s*", text.lower()
+        )
+        if not match:
+            raise ValueError("hours such as 08:00-21:00 or mon-fri 08:00-20:00, sat 10:00-18:00 are wanted")
+        first, last, *clock = match.groups()
+        if any(day is not None and day not in _DAYS for day in (first, last)):
+            raise ValueError("weekdays are mon tue wed thu fri sat sun")
+        start, end = int(clock[0]) * 60 + int(clock[1]), int(clock[2]) * 60 + int(clock[3])
+        if not 0 <= start < end <= 1440:
+            raise ValueError("the end must be after the start, and 24:00 at the latest")
+        low = _DAYS.index(first) if first else 0
+        high = _DAYS.index(last) if last else (low if first else 6)
+        days = tuple((low + n) % 7 for n in range((high - low) % 7 + 1))
+        return cls(days=days, start_minute=start, end_minute=end)
+
+    def covers(self, weekday: int, at: time) -> bool:
+        """Whether local ``at`` on ``weekday`` (Monday is 0) lies inside."""
+        return weekday in self.days and self.start_minute <= at.hour * 60 + at.minute < self.end_minute
+
+
+def _checked_hours(value: Any) -> str:
+    text = str(value).strip()
+    if not Hours.parse(text):
+        raise ValueError("hours such as 08:00-21:00 are wanted")
+    return text
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return tuple(value or ())
+
+
+def _spans(value: Any) -> tuple[float, ...]:
+    return tuple(parse_span(part) for part in (value.split(",") if isinstance(value, str) else value))
+
+
+Span = Annotated[float, BeforeValidator(parse_span), Field(ge=0, le=366 * 86400)]
+Flag = Annotated[bool, BeforeValidator(parse_flag)]
+HoursText = Annotated[str, BeforeValidator(_checked_hours)]
+Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
+Spans = Annotated[tuple[float, ...], BeforeValidator(_spans)]
+
+
+class Options(BaseModel):
+    """Base of both: unknown keys are refused, and ``changed`` gives a checked copy."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def changed(self, **values: Any) -> Self:
+        """A copy with ``values`` set. Raises UsageError naming the key and what is allowed."""
+        try:
+            return type(self).model_validate({**self.model_dump(), **values})
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            key = ".".join(str(part) for part in first["loc"])
+            if first["type"] == "extra_forbidden":
+                known = ", ".join(sorted(type(self).model_fields))
+                raise UsageError(f"{key} is not a known key; known are {known}.") from None
+            message = str(first["msg"]).removeprefix("Value error, ")
+            raise UsageError(
+                f"{key}={first['input']} is not allowed: {message[0].lower()}{message[1:]}."
+            ) from None
+
+
+class CampaignOptions(Options):
+    """What ``campaign set`` changes, besides mode, multiplier and team, which have columns of their own.
+
+    ``trunk``: names in order of preference, empty for every trunk of the settings.
+    """
+
+    trunk: Names = ()
+    caller_id: str = ""
+    ring_seconds: Annotated[Span, Field(ge=15, le=120)] = 25.0
+    max_attempts: Annotated[int, Field(ge=0, le=1000)] = 0
+    retry_missed: Span = 5400.0
+    retry_unavailable: Span = 5400.0
+    retry_busy: Span = 300.0
+    retry_technical: Span = 600.0
+    connect_deadline: Annotated[Span, Field(ge=0.5, le=30)] = 2.0
+    abandonment_limit: Annotated[float, Field(ge=0, le=1)] = 0.03
+    wrap_up_seconds: Annotated[Span, Field(le=3600)] = 0.0
+    hours: HoursText = "08:00-21:00"
+    priority: Annotated[int, Field(ge=1, le=99)] = 50
+    profile: Literal["none", "us_tsr", "uk_ofcom", "ca_crtc"] = "none"
+    silent_message: str = ""
+    amd: Flag = False
+    sticky: Flag = True
+    hide_number: Flag = False
+    record: Flag = False
+    screen_pop_url: str = ""
+    rating_group: str = ""
+    rating_ivr: Flag = False
+    force_hangup: Flag = False
+
+
+class QueueOptions(Options):
+    """What ``queue set`` changes."""
+
+    dids: Names = ()
+    strategy: Literal[
+        "longest_idle", "fewest_calls", "round_robin", "ring_all", "weighted_random", "penalties", "skills"
+    ] = "longest_idle"
+    ring_seconds: Annotated[Span, Field(ge=3, le=120)] = 20.0
+    wrap_up_seconds: Annotated[Span, Field(le=3600)] = 0.0
+    max_wait: Span = 0.0
+    max_length: Annotated[int, Field(ge=0)] = 0
+    music: str = ""
+    greeting: str = ""
+    welcome_message: str = ""
+    hours: HoursText = "00:00-24:00"
+    callback: Flag = False
+    callback_attempts: Annotated[int, Field(ge=1, le=3)] = 3
+    callback_delays: Spans = (900.0, 3600.0)
+    service_level_seconds: Annotated[Span, Field(ge=1)] = 20.0
+    priority: Annotated[int, Field(ge=1, le=99)] = 50
+    rating_group: str = ""
+    rating_ivr: Flag = False
+    force_hangup: Flag = False
+    category_menu: Literal["off", "code", "value", "both"] = "off"
+    language: str = ""
+    source: str = ""
+    record: Flag = False

@@ -1,0 +1,312 @@
+"""Who takes calls: every agent's state, decided in one place and without an await.
+
+Choosing an agent and marking him taken is one synchronous step, so no agent can be given two calls. What
+changes is told to the store as facts (never waited for) and to listeners (the dialer, the lines).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+
+from contact_center.clock import Clock
+from contact_center.desk import AgentCard
+from contact_center.errors import NotFound
+from contact_center.models import Agent
+from contact_center.seat import Seat
+from contact_center.store.facts import AgentStateChanged, AgentStatusChanged, Fact
+from contact_center.terms import AgentConnect, AgentState, AgentStatus
+
+
+class Offer:
+    """One agent held for one call. Leaving the ``with`` block frees him, whatever happened inside."""
+
+    def __init__(self, roster: Roster, seat: Seat, call_id: str) -> None:
+        self._roster, self.seat, self.call_id = roster, seat, call_id
+        self._wrap_up_seconds = 0.0
+        self._missed = ""
+
+    @property
+    def ext(self) -> str:
+        """The agent's extension."""
+        return self.seat.ext
+
+    def connected(self, wrap_up_seconds: float) -> None:
+        """He talks; afterwards he wraps up for so long."""
+        self._wrap_up_seconds = wrap_up_seconds
+        self._roster.change(self.seat, engaged=AgentState.TALKING, misses=0)
+
+    def missed(self, reason: str) -> None:
+        """He did not take the call: ``no_answer``, ``rejected`` or ``failed`` (his phone cannot be reached)."""
+        self._missed = reason
+
+    def close(self) -> None:
+        """The call is over for him."""
+        self._roster.release(self.seat, self._missed, self._wrap_up_seconds)
+
+
+class _Waiter:
+    """A call that waits for an agent of a team."""
+
+    def __init__(self, team: str, prefer: str) -> None:
+        self.team, self.prefer = team, prefer
+        self.seat: asyncio.Future[Seat] = asyncio.get_running_loop().create_future()
+
+
+class Roster:
+    """All agents of this contact centre; implements :class:`contact_center.desk.Desk`."""
+
+    def __init__(self, clock: Clock, post: Callable[[Fact], None], *, max_misses: int = 2) -> None:
+        self._clock, self._post, self._max_misses = clock, post, max_misses
+        self._seats: dict[str, Seat] = {}
+        self._waiters: list[_Waiter] = []
+        self._wake = asyncio.Event()
+        self.listeners: list[Callable[[], None]] = []
+
+    # -- what others ask ------------------------------------------------------------------------------
+
+    def __iter__(self) -> Iterator[Seat]:
+        return iter(self._seats.values())
+
+    def get(self, ext: str) -> Seat | None:
+        """The seat of an extension."""
+        return self._seats.get(ext)
+
+    def seat_of(self, endpoint: str) -> Seat | None:
+        """The seat whose phone is ``PJSIP/name``."""
+        return next((seat for seat in self._seats.values() if seat.endpoint == endpoint), None)
+
+    def by_endpoint(self, endpoint: str) -> AgentCard | None:
+        """Desk: whose authenticated endpoint this is."""
+        seat = self.seat_of(endpoint)
+        return seat.card() if seat else None
+
+    def idle(self, team: str) -> int:
+        """How many agents of a team (empty: of all) could take a call this instant."""
+        return sum(1 for seat in self._seats.values() if seat.serves(team) and seat.state is AgentState.IDLE)
+
+    def on_line(self, team: str) -> list[Seat]:
+        """Those who take calls now or after the one they have."""
+        return [seat for seat in self._seats.values() if seat.serves(team) and seat.is_on_line]
+
+    # -- taking an agent ------------------------------------------------------------------------------
+
+    def reserve(self, team: str, call_id: str, prefer: str = "") -> Offer | None:
+        """Hold the preferred agent if he is idle, else the longest idle one, else None. Synchronous."""
+        seat = self._choose(team, prefer)
+        if seat is None:
+            return None
+        self.change(seat, engaged=AgentState.OFFERED, call_id=call_id)
+        return Offer(self, seat, call_id)
+
+    async def reserve_within(self, seconds: float, team: str, call_id: str, prefer: str = "") -> Offer | None:
+        """As :meth:`reserve`, waiting for the first agent who becomes free; None when time is up.
+
+        Waiting calls are served in the order they came.
+        """
+        if offer := self.reserve(team, call_id, prefer):
+            return offer
+        waiter = _Waiter(team, prefer)
+        self._waiters.append(waiter)
+        try:
+            async with asyncio.timeout(max(seconds, 0.0)):
+                seat = await waiter.seat
+        except TimeoutError:
+            return None
+        except asyncio.CancelledError:
+            if waiter.seat.done() and not waiter.seat.cancelled():
+                self.release(waiter.seat.result(), "", 0.0)
+            raise
+        finally:
+            if waiter in self._waiters:
+                self._waiters.remove(waiter)
+        self.change(seat, engaged=AgentState.OFFERED, call_id=call_id)
+        return Offer(self, seat, call_id)
+
+    @contextmanager
+    def adopt(self, ext: str, call_id: str, wrap_up_seconds: float) -> Iterator[Offer | None]:
+        """Take back an agent who was found talking when control was regained."""
+        seat = self._seats.get(ext)
+        if seat is None:
+            yield None
+            return
+        offer = Offer(self, seat, call_id)
+        self.change(seat, call_id=call_id)
+        offer.connected(wrap_up_seconds)
+        try:
+            yield offer
+        finally:
+            offer.close()
+
+    def _choose(self, team: str, prefer: str) -> Seat | None:
+        preferred = self._seats.get(prefer) if prefer else None
+        if preferred and preferred.serves(team) and preferred.state is AgentState.IDLE:
+            return preferred
+        idle = [s for s in self._seats.values() if s.serves(team) and s.state is AgentState.IDLE]
+        return min(idle, key=lambda seat: (seat.idle_since_at, seat.ext), default=None)
+
+    def release(self, seat: Seat, missed: str, wrap_up_seconds: float) -> None:
+        """End an offer or a talk: next is wrap-up, the end of the idle line, or a pause after too many misses."""
+        now = self._clock.now()
+        if missed:
+            if missed == "failed":
+                seat.reachable = False
+            seat.misses += 1
+            if seat.misses >= self._max_misses and missed != "failed":
+                self._choose_status(seat, AgentStatus.PAUSED, "calls not answered", by="system")
+        until = now + timedelta(seconds=wrap_up_seconds) if wrap_up_seconds > 0 and not missed else None
+        self.change(
+            seat,
+            engaged=AgentState.WRAP_UP if until else None,
+            wrap_up_until_at=until,
+            call_id="",
+            idle_since_at=now,
+        )
+        self._wake.set()
+
+    # -- what agents and supervisors choose (Desk) ----------------------------------------------------
+
+    async def go_online(self, ext: str, *, by: str) -> AgentCard:
+        """Desk: on line."""
+        return self.set_status(ext, AgentStatus.ONLINE, "", by=by)
+
+    async def go_offline(self, ext: str, *, by: str) -> AgentCard:
+        """Desk: off line."""
+        return self.set_status(ext, AgentStatus.OFFLINE, "", by=by)
+
+    async def pause(self, ext: str, reason: str, *, by: str) -> AgentCard:
+        """Desk: on line, but no calls."""
+        return self.set_status(ext, AgentStatus.PAUSED, reason, by=by)
+
+    async def unpause(self, ext: str, *, by: str) -> AgentCard:
+        """Desk: calls may come again."""
+        return self.set_status(ext, AgentStatus.ONLINE, "", by=by)
+
+    def set_status(self, ext: str, status: AgentStatus, reason: str, *, by: str) -> AgentCard:
+        """What the agent chose. Raises NotFound."""
+        seat = self._seats.get(ext)
+        if seat is None:
+            raise NotFound("agent", ext)
+        self._choose_status(seat, status, reason, by=by)
+        self.change(seat, misses=0)
+        return seat.card()
+
+    def _choose_status(self, seat: Seat, status: AgentStatus, reason: str, *, by: str) -> None:
+        if status is AgentStatus.ONLINE and seat.status is not AgentStatus.ONLINE:
+            seat.idle_since_at = self._clock.now()
+        seat.status, seat.pause_reason = status, reason
+        self._post(
+            AgentStatusChanged(
+                ext=seat.ext, status=status, pause_reason=reason, actor=by, at=self._clock.now()
+            )
+        )
+
+    # -- what the system sees -------------------------------------------------------------------------
+
+    def phone(self, endpoint: str, reachable: bool) -> None:
+        """The phone behind ``PJSIP/name`` registered, or was lost."""
+        seat = self.seat_of(endpoint)
+        if seat and seat.reachable != reachable:
+            seat.reachable = reachable
+            self.change(seat)
+
+    def line(self, seat: Seat, channel_id: str) -> None:
+        """A persistent agent's own call came up, or went (empty)."""
+        seat.line = channel_id
+        self.change(seat, idle_since_at=self._clock.now())
+
+    def change(self, seat: Seat, **values: object) -> None:
+        """Set system fields of a seat; tell store and listeners when the visible state moved."""
+        for name, value in values.items():
+            setattr(seat, name, value)
+        self._settle(seat)
+        for listener in self.listeners:
+            listener()
+
+    def _settle(self, seat: Seat) -> None:
+        self._serve_waiter(seat)
+        if seat.state != seat.shown_state:
+            seat.shown_state, seat.since_at = seat.state, self._clock.now()
+        shown = seat.fingerprint()
+        if shown != seat.told:
+            seat.told = shown
+            self._post(_state_fact(seat))
+
+    def _serve_waiter(self, seat: Seat) -> None:
+        if seat.state is not AgentState.IDLE or not self._waiters:
+            return
+        fitting = [w for w in self._waiters if seat.serves(w.team) and not w.seat.done()]
+        if not fitting:
+            return
+        waiter = next((w for w in fitting if w.prefer == seat.ext), fitting[0])
+        self._waiters.remove(waiter)
+        seat.engaged = AgentState.OFFERED
+        waiter.seat.set_result(seat)
+
+    # -- rows and time --------------------------------------------------------------------------------
+
+    def load(self, rows: Iterable[Agent], now: datetime) -> None:
+        """Take the agents as the store knows them; talks are adopted later, wrap-ups go on."""
+        for row in rows:
+            seat = self._seats[row.ext] = Seat.of(row)
+            if row.wrap_up_until_at and row.wrap_up_until_at > now:
+                seat.engaged, seat.wrap_up_until_at = AgentState.WRAP_UP, row.wrap_up_until_at
+            seat.told = seat.fingerprint_of(row)
+            seat.shown_state = AgentState(row.state)
+            self.change(seat)
+        self._wake.set()
+
+    def sync(self, ext: str, row: Agent | None) -> None:
+        """Obey what a supervisor changed in the agent's row; None: the agent was removed."""
+        seat = self._seats.get(ext)
+        if row is None:
+            if seat:
+                del self._seats[ext]
+        elif seat is None:
+            self.load([row], self._clock.now())
+            return
+        else:
+            came = seat.status != AgentStatus.ONLINE == row.status
+            seat.take_settings(row)
+            self.change(seat, **({"misses": 0, "idle_since_at": self._clock.now()} if came else {}))
+        for listener in self.listeners:
+            listener()
+
+    async def run(self) -> None:
+        """End each wrap-up at its time. Runs until cancelled; owned by ``serve``."""
+        while True:
+            now = self._clock.now()
+            for seat in [s for s in self._seats.values() if s.wrap_up_until_at]:
+                if seat.wrap_up_until_at and seat.wrap_up_until_at <= now:
+                    self.end_wrap_up(seat)
+            ends = [s.wrap_up_until_at for s in self._seats.values() if s.wrap_up_until_at]
+            delay = (min(ends) - now).total_seconds() if ends else None
+            self._wake.clear()
+            try:
+                async with asyncio.timeout(delay):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+
+    def end_wrap_up(self, seat: Seat) -> None:
+        """The agent is ready again, by time or because his work after the call is done."""
+        if seat.engaged is AgentState.WRAP_UP:
+            self.change(seat, engaged=None, wrap_up_until_at=None, idle_since_at=self._clock.now())
+
+    def is_persistent(self, seat: Seat) -> bool:
+        """Whether customers reach this agent in a call of his own that stays up."""
+        return bool(seat.line) or seat.connect is AgentConnect.PERSISTENT
+
+
+def _state_fact(seat: Seat) -> AgentStateChanged:
+    return AgentStateChanged(
+        ext=seat.ext,
+        state=seat.shown_state,
+        since_at=seat.since_at,
+        idle_since_at=seat.idle_since_at,
+        wrap_up_until_at=seat.wrap_up_until_at,
+        call_id=seat.call_id,
+        misses=seat.misses,
+    )

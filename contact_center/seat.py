@@ -1,0 +1,112 @@
+"""One agent's place at the roster: what he chose, what the system sees, and the state that follows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from contact_center.desk import AgentCard
+from contact_center.models import Agent
+from contact_center.terms import AgentConnect, AgentState, AgentStatus
+
+Fingerprint = tuple[object, ...]
+
+
+@dataclass(slots=True)
+class Seat:
+    """An agent in a running ``serve``.
+
+    ``engaged`` is OFFERED, TALKING, WRAP_UP or None; ``line`` is the channel of a persistent agent's own
+    call; ``shown_state`` is the state last told to others, since ``since_at``.
+    """
+
+    ext: str
+    name: str
+    endpoint: str
+    team: str
+    queues: tuple[str, ...]
+    connect: AgentConnect
+    status: AgentStatus
+    pause_reason: str
+    since_at: datetime
+    idle_since_at: datetime
+    engaged: AgentState | None = None
+    wrap_up_until_at: datetime | None = None
+    call_id: str = ""
+    misses: int = 0
+    reachable: bool = True
+    line: str = ""
+    shown_state: AgentState = AgentState.OFFLINE
+    told: Fingerprint = ()
+
+    @classmethod
+    def of(cls, row: Agent) -> Seat:
+        """A seat from an agent's row."""
+        return cls(
+            ext=row.ext,
+            name=row.name,
+            endpoint=row.endpoint,
+            team=row.team,
+            queues=tuple(row.queues),
+            connect=AgentConnect(row.connect),
+            status=AgentStatus(row.status),
+            pause_reason=row.pause_reason,
+            since_at=row.since_at,
+            idle_since_at=row.idle_since_at or row.since_at,
+            misses=row.misses,
+        )
+
+    def take_settings(self, row: Agent) -> None:
+        """What a supervisor may change while the agent works."""
+        self.name, self.endpoint, self.team = row.name, row.endpoint, row.team
+        self.queues, self.connect = tuple(row.queues), AgentConnect(row.connect)
+        self.status, self.pause_reason = AgentStatus(row.status), row.pause_reason
+
+    @property
+    def state(self) -> AgentState:
+        """What the system sees: a call first, then the agent's choice, then his phone."""
+        if self.engaged is not None:
+            return self.engaged
+        if self.status is AgentStatus.OFFLINE:
+            return AgentState.OFFLINE
+        if self.status is AgentStatus.PAUSED:
+            return AgentState.PAUSED
+        if self.line:
+            return AgentState.IDLE
+        if not self.reachable or self.connect is AgentConnect.PERSISTENT:
+            return AgentState.UNREACHABLE
+        return AgentState.IDLE
+
+    @property
+    def is_on_line(self) -> bool:
+        """Takes calls now, or will after the one he has."""
+        return self.status is AgentStatus.ONLINE and self.state is not AgentState.UNREACHABLE
+
+    def serves(self, team: str) -> bool:
+        """Whether he belongs to a team; an empty team means everybody."""
+        return not team or self.team == team
+
+    def card(self) -> AgentCard:
+        """The agent as others see him."""
+        return AgentCard(
+            ext=self.ext,
+            name=self.name,
+            endpoint=self.endpoint,
+            team=self.team,
+            queues=self.queues,
+            connect=self.connect,
+            status=self.status,
+            state=self.state,
+            since_at=self.since_at,
+            pause_reason=self.pause_reason,
+        )
+
+    def fingerprint(self) -> Fingerprint:
+        """What the store must know; a change of it is a fact."""
+        return (self.state, self.wrap_up_until_at, self.call_id, self.misses, self.idle_since_at)
+
+    @staticmethod
+    def fingerprint_of(row: Agent) -> Fingerprint:
+        """The same of a row."""
+        state = AgentState(row.state)
+        return (state, row.wrap_up_until_at, row.call_id, row.misses, row.idle_since_at)

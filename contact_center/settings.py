@@ -1,0 +1,270 @@
+"""One TOML file and the environment, checked at start: a bad value is one sentence, no surprise later."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import available_timezones
+
+import phonenumbers
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from contact_center.errors import SettingsError
+from contact_center.terms import AgentConnect, NumberCheck
+
+ENVIRONMENT_PREFIX = "CALLWRIGHT_"
+FILE_NAME = "callwright.toml"
+
+
+def _bind(value: str) -> str:
+    host, _, port = value.rpartition(":")
+    if not host or not port.isdigit() or not 0 < int(port) < 65536:
+        raise ValueError("an address and a port, as in 127.0.0.1:8080, is wanted")
+    return value
+
+
+def _plain(value: str) -> str:
+    """Values that end up in Asterisk's files or in a protocol line must not break out of them."""
+    if any(ord(c) < 0x20 or c in ";#[]\x7f" for c in value):
+        raise ValueError("control characters and ; # [ ] are not allowed here")
+    return value
+
+
+def _host(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.\-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\]", value):
+        raise ValueError("a host name or an address is wanted")
+    return value
+
+
+Bind = Annotated[str, AfterValidator(_bind)]
+Plain = Annotated[str, AfterValidator(_plain)]
+Host = Annotated[str, AfterValidator(_host)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$")]
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class Section(BaseModel):
+    """A table of the file: unknown keys are errors, values do not change afterwards."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Site(Section):
+    """Where the contact centre stands and how it speaks."""
+
+    name: Plain = "Callwright"
+    timezone: str = "Europe/London"
+    country: str = "GB"
+    language: Literal["en", "da", "ru"] = "en"
+    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] = "GBP"
+    number_check: NumberCheck = NumberCheck.VALID
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        if value not in available_timezones():
+            raise ValueError("a zone of the tz database is wanted, such as Europe/London")
+        return value
+
+    @field_validator("country")
+    @classmethod
+    def _known_country(cls, value: str) -> str:
+        if value not in phonenumbers.SUPPORTED_REGIONS:
+            raise ValueError("a country of two capital letters is wanted, such as GB")
+        return value
+
+
+class Database(Section):
+    """Where facts are kept."""
+
+    url: str = "sqlite:///callwright.db"
+
+    @field_validator("url")
+    @classmethod
+    def _known_database(cls, value: str) -> str:
+        if not re.match(r"^(sqlite:///.+|postgresql\+psycopg://.+)", value):
+            raise ValueError("sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/NAME is wanted")
+        return value
+
+
+class Asterisk(Section):
+    """How we speak with Asterisk, and where the bundled configuration makes it listen."""
+
+    ari_url: Annotated[str, Field(pattern=r"^https?://[^\s]+$")] = "http://127.0.0.1:8088/ari"
+    ari_user: Name = "callwright"
+    ari_password: Plain = ""
+    app: Name = "callwright"
+    ami_host: Host = "127.0.0.1"
+    ami_port: Port = 5038
+    ami_user: Name = "callwright"
+    ami_secret: Plain = ""
+    sip_bind: Bind = "127.0.0.1:5060"
+    external_address: Plain = ""
+    rtp_start: Annotated[int, Field(ge=1024, le=65000)] = 10000
+    rtp_end: Annotated[int, Field(ge=1025, le=65535)] = 20000
+    fallback_number: Plain = ""
+    dead_man_seconds: Annotated[int, Field(ge=10, le=3600)] = 60
+
+
+class Trunk(Section):
+    """A carrier's SIP trunk. ``dial_format`` may use {number} (digits only), {host}, {port}, {server}."""
+
+    host: Host
+    port: Port = 5060
+    username: Plain = ""
+    password: Plain = ""
+    register_: bool = Field(default=False, alias="register")
+    match: tuple[Plain, ...] = ()
+    transport: Literal["udp", "tcp", "tls"] = "udp"
+    codecs: tuple[Name, ...] = ("alaw", "ulaw")
+    dial_format: Plain = "+{number}@{host}:{port}"
+    max_channels: Annotated[int, Field(ge=1, le=10000)] = 100
+    max_cps: Annotated[float, Field(gt=0, le=1000)] = 20.0
+    reserve_inbound: Annotated[int, Field(ge=0, le=10000)] = 0
+
+    @field_validator("dial_format")
+    @classmethod
+    def _macros(cls, value: str) -> str:
+        bare = value.removeprefix("sip:")
+        if (
+            set(re.findall(r"\{([^}]*)\}", bare)) - {"number", "host", "port", "server"}
+            or "{number}" not in bare
+        ):
+            raise ValueError("only {number}, {host}, {port} and {server} may be used, and {number} must be")
+        rest = re.sub(r"\{[a-z]+\}", "", bare)
+        if not re.fullmatch(r"[A-Za-z0-9+*@:;=._\-]*", rest) or rest.count("@") != 1:
+            raise ValueError("a SIP address is wanted, such as +{number}@{host}:{port}")
+        return value
+
+
+class Agents(Section):
+    """What holds for every agent unless his own row says otherwise."""
+
+    connect: AgentConnect = AgentConnect.ON_DEMAND
+    ring_seconds: Annotated[int, Field(ge=3, le=120)] = 20
+    max_misses: Annotated[int, Field(ge=1, le=100)] = 2
+
+
+class FastAgi(Section):
+    """Where the AGI scripts listen."""
+
+    bind: Bind = "127.0.0.1:4573"
+
+
+class Http(Section):
+    """Where health, metrics and the API listen."""
+
+    bind: Bind = "127.0.0.1:8080"
+
+
+class Mqtt(Section):
+    """The broker that is told; an empty url switches it off."""
+
+    url: Annotated[str, Field(pattern=r"^(mqtts?://[^\s]+)?$")] = ""
+
+
+class Speech(Section):
+    """The command that turns text into a wav file: {text}, {voice}, {language} and {file} are filled in."""
+
+    command: str = "espeak-ng -v {voice} -w {file} {text}"
+
+
+class Settings(Section):
+    """The whole file."""
+
+    site: Site = Site()
+    database: Database = Database()
+    asterisk: Asterisk = Asterisk()
+    trunk: dict[Name, Trunk] = Field(default_factory=dict)
+    agents: Agents = Agents()
+    fastagi: FastAgi = FastAgi()
+    http: Http = Http()
+    mqtt: Mqtt = Mqtt()
+    speech: Speech = Speech()
+
+
+def find_file(explicit: Path | None, environment: Mapping[str, str]) -> Path | None:
+    """The file in force: ``--config``, ``$CALLWRIGHT_CONFIG``, the working directory, then /etc; or none.
+
+    Raises SettingsError when a file that was named is not there.
+    """
+    named = explicit or (
+        Path(environment["CALLWRIGHT_CONFIG"]) if environment.get("CALLWRIGHT_CONFIG") else None
+    )
+    if named is not None:
+        if not named.is_file():
+            raise SettingsError(f"{named}: there is no such file; `callwright init` writes one.")
+        return named
+    for candidate in (Path(FILE_NAME), Path("/etc/callwright") / FILE_NAME):
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+def load(explicit: Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:
+    """Settings from file and environment.
+
+    Raises SettingsError with one sentence that names file, key and what is allowed.
+    """
+    environment = os.environ if environment is None else environment
+    file = find_file(explicit, environment)
+    tables = _read(file) if file else {}
+    where = str(file) if file else "environment"
+    for name, text in environment.items():
+        if name.startswith(ENVIRONMENT_PREFIX) and "__" in name:
+            _set_from_environment(tables, name, text)
+    try:
+        return Settings.model_validate(tables)
+    except ValidationError as error:
+        raise SettingsError(f"{where}: {_sentence(error)}") from None
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except UnicodeDecodeError:
+        raise SettingsError(f"{file}: the file is not UTF-8 text; save it as UTF-8.") from None
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{file}: this is not TOML ({error}); mend that line.") from None
+    except OSError as error:
+        raise SettingsError(f"{file}: it cannot be read ({error.strerror}); mend its permissions.") from None
+
+
+def _set_from_environment(tables: dict[str, Any], name: str, text: str) -> None:
+    """``CALLWRIGHT_TRUNK__MAIN__HOST=sip.example`` sets ``host`` of ``[trunk.main]``."""
+    *path, key = name.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")
+    table = tables
+    for part in path:
+        known = next((k for k in table if k.lower() == part), part)
+        table = table.setdefault(known, {})
+        if not isinstance(table, dict):
+            raise SettingsError(f"environment: {name} does not name a setting.")
+    table[key] = [item.strip() for item in text.split(",")] if key in ("match", "codecs") else text
+
+
+def _sentence(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    key = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return f"{key} is not a known key{_allowed(first['loc'])}."
+    if first["type"] == "missing":
+        return f"{key} is missing; give it a value."
+    message = str(first["msg"]).removeprefix("Value error, ")
+    return f"{key} is not allowed as {first['input']!r}: {message[0].lower()}{message[1:]}."
+
+
+def _allowed(location: tuple[int | str, ...]) -> str:
+    model: Any = Settings
+    for part in location[:-1]:
+        fields = getattr(model, "model_fields", {})
+        if part in fields:
+            model = Trunk if part == "trunk" else fields[part].annotation
+    fields = getattr(model, "model_fields", None)
+    if not fields:
+        return ""
+    names = sorted(field.alias or name for name, field in fields.items())
+    return f"; known are {', '.join(names)}"

@@ -1,0 +1,161 @@
+"""The field's own words as enums: what people, rows and JSON say."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class AgentStatus(StrEnum):
+    """What the agent chose."""
+
+    OFFLINE = "offline"
+    ONLINE = "online"
+    PAUSED = "paused"
+
+
+class AgentState(StrEnum):
+    """What the system sees of an agent; the word shown to people."""
+
+    OFFLINE = "offline"
+    IDLE = "idle"
+    OFFERED = "offered"
+    TALKING = "talking"
+    WRAP_UP = "wrap_up"
+    PAUSED = "paused"
+    UNREACHABLE = "unreachable"
+
+
+class AgentConnect(StrEnum):
+    """How a customer reaches the agent: his phone is rung, or his own call stays up (``*48``)."""
+
+    ON_DEMAND = "on_demand"
+    PERSISTENT = "persistent"
+
+
+class CampaignMode(StrEnum):
+    """Who is called first, and how many at once."""
+
+    PREVIEW = "preview"
+    PROGRESSIVE = "progressive"
+    POWER = "power"
+    PREDICTIVE = "predictive"
+
+
+class CampaignState(StrEnum):
+    """``ending``: no new calls, those in progress go on; ``finished``: no lead is left to call."""
+
+    STOPPED = "stopped"
+    RUNNING = "running"
+    PAUSED = "paused"
+    ENDING = "ending"
+    FINISHED = "finished"
+
+
+class LeadState(StrEnum):
+    """``new`` never tried; ``due`` waits for ``next_attempt_at``; ``done`` served; ``closed`` given up."""
+
+    NEW = "new"
+    DUE = "due"
+    DIALING = "dialing"
+    TALKING = "talking"
+    DONE = "done"
+    CLOSED = "closed"
+    DNC = "dnc"
+
+
+class Outcome(StrEnum):
+    """How one dial ended (the contract's table of outcomes); also the disposition until an agent sets one."""
+
+    CONNECTED = "connected"
+    MISSED = "missed"
+    UNAVAILABLE = "unavailable"
+    BUSY = "busy"
+    TECHNICAL_ERROR = "technical_error"
+    NO_FREE_OPERATORS = "no_free_operators"
+    INVALID_NUMBER = "invalid_number"
+    BLOCKED = "blocked"
+    NOT_ATTEMPTED = "not_attempted"
+    MACHINE = "machine"
+
+
+class AttemptState(StrEnum):
+    """``intent`` is committed before anything is sent; ``unknown`` was never proven and is not repeated."""
+
+    INTENT = "intent"
+    DIALING = "dialing"
+    RINGING = "ringing"
+    ANSWERED = "answered"
+    CONNECTED = "connected"
+    DONE = "done"
+    UNKNOWN = "unknown"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether this attempt may still be on the line."""
+        return self not in (AttemptState.DONE, AttemptState.UNKNOWN)
+
+
+class CallKind(StrEnum):
+    """What kind of call it is; for campaigns the mode in force when it was placed."""
+
+    INBOUND = "inbound"
+    CALLBACK = "callback"
+    MANUAL = "manual"
+    PREVIEW = "preview"
+    PROGRESSIVE = "progressive"
+    POWER = "power"
+    PREDICTIVE = "predictive"
+    INTERNAL = "internal"
+
+
+class Direction(StrEnum):
+    """Seen from the contact centre."""
+
+    INBOUND = "inbound"
+    OUTBOUND = "outbound"
+    INTERNAL = "internal"
+
+
+class Party(StrEnum):
+    """Who hung up."""
+
+    CALLER = "caller"
+    AGENT = "agent"
+    SYSTEM = "system"
+
+
+class CallState(StrEnum):
+    """How a call's line ended. A = the customer's side, B = the agent's, whoever placed the call."""
+
+    NORMAL_CLEARING_A = "NORMAL_CLEARING_A"
+    NORMAL_CLEARING_B = "NORMAL_CLEARING_B"
+    NORMAL_CLEARING_S = "NORMAL_CLEARING_S"
+    FORCED_CLEARING_B = "FORCED_CLEARING_B"
+    ORIGINATOR_CANCEL_A = "ORIGINATOR_CANCEL_A"
+    ORIGINATOR_CANCEL_B = "ORIGINATOR_CANCEL_B"
+    NO_ANSWER_A = "NO_ANSWER_A"
+    USER_BUSY_A = "USER_BUSY_A"
+    UNAVAILABLE_A = "UNAVAILABLE_A"
+    REJECTED_A = "REJECTED_A"
+    INVALID_NUMBER_A = "INVALID_NUMBER_A"
+    NETWORK_FAILURE = "NETWORK_FAILURE"
+    NO_FREE_OPERATORS = "NO_FREE_OPERATORS"
+    SWITCH_LOST = "SWITCH_LOST"
+
+
+class TimelineKind(StrEnum):
+    """The kinds of a timeline's entries."""
+
+    MENU = "menu"
+    QUEUE = "queue"
+    QUEUE_CALLBACK = "queue_callback"
+    CONVERSATION = "conversation"
+    CONSULT = "consult"
+    DELETED = "deleted"
+
+
+class NumberCheck(StrEnum):
+    """How strictly numbers are checked: valid in the numbering plan, or merely digits of E.164 length."""
+
+    VALID = "valid"
+    DIGITS = "digits"
