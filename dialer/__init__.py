@@ -1,0 +1,1 @@
+"""AutoCall: which lead is called when, over which trunk, and how many at once."""

@@ -1,0 +1,116 @@
+"""One campaign in a running dialer: its settings, its calls in flight, and what it wants next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from contact_center.dialling import DialOrder
+from contact_center.models import Campaign
+from contact_center.options import CampaignOptions
+from contact_center.terms import CampaignMode, CampaignState
+from dialer.pacing import Pacer, make_pacer
+
+
+@dataclass(slots=True)
+class LiveCall:
+    """A call in flight; the instants are monotonic seconds."""
+
+    order: DialOrder
+    placed: float
+    rang: bool = False
+    answered: float | None = None
+    connected: float | None = None
+    withdrawn: bool = False
+
+
+@dataclass(slots=True)
+class CampaignRun:
+    """A campaign as the dialer holds it.
+
+    ``next_due_at``: when a lead that waits becomes due, as far as known; ``exhausted_at`` remembers that the
+    last look found nothing to call, so that the database is not asked again before something changed.
+    """
+
+    id: int
+    name: str
+    mode: CampaignMode
+    multiplier: float
+    team: str
+    state: CampaignState
+    options: CampaignOptions
+    pacer: Pacer
+    live: dict[str, LiveCall] = field(default_factory=dict)
+    zones: tuple[str, ...] = ()
+    look_at: datetime | None = None
+    stale: bool = True
+    reserved: int = 0
+    last_placed: float = 0.0
+    dropped: int = 0
+    answered: int = 0
+
+    @classmethod
+    def of(cls, row: Campaign) -> CampaignRun:
+        """A campaign from its row."""
+        options = CampaignOptions.model_validate(row.options)
+        return cls(
+            id=row.id or 0,
+            name=row.name,
+            mode=CampaignMode(row.mode),
+            multiplier=row.multiplier,
+            team=row.team,
+            state=CampaignState(row.state),
+            options=options,
+            pacer=_pacer(CampaignMode(row.mode), row.multiplier, options),
+        )
+
+    def take(self, row: Campaign) -> None:
+        """Obey a change of the row; the pacer is kept where its rule did not change."""
+        options = CampaignOptions.model_validate(row.options)
+        if (row.mode, row.multiplier) != (self.mode, self.multiplier) or options != self.options:
+            self.pacer = _pacer(CampaignMode(row.mode), row.multiplier, options)
+        self.mode, self.multiplier = CampaignMode(row.mode), row.multiplier
+        self.team, self.state, self.options = row.team, CampaignState(row.state), options
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Leads were added or changed: look again at once."""
+        self.look_at, self.stale = None, True
+
+    @property
+    def ringing(self) -> list[LiveCall]:
+        """Calls that nobody has answered yet."""
+        return [call for call in self.live.values() if call.answered is None]
+
+    @property
+    def waiting(self) -> int:
+        """People who answered and have no agent."""
+        return sum(1 for c in self.live.values() if c.answered is not None and c.connected is None)
+
+    @property
+    def agents_claimed(self) -> float:
+        """How many free agents this campaign's unanswered calls are meant for."""
+        ratio = 1.0 if self.mode is CampaignMode.PROGRESSIVE else max(self.multiplier, 0.1)
+        return (len(self.ringing) + self.reserved) / ratio
+
+    def wants(self, now: float, idle: int, on_line: int, talking: list[float], wrapping: list[float]) -> int:
+        """How many calls the pace asks for, those whose intent is being committed included."""
+        ages = [now - call.placed for call in self.ringing] + [0.0] * self.reserved
+        return self.pacer.decide(now, ages, idle, talking, wrapping, on_line, self.waiting)
+
+    def explain(self, at: datetime, limit: str, placed: int) -> dict[str, Any]:
+        """The last decision for `why campaign`: the pacer's numbers and what held it back."""
+        return {**self.pacer.explain(), "mode": self.mode.value, "held_back_by": limit, "claimed": placed}
+
+
+def _pacer(mode: CampaignMode, multiplier: float, options: CampaignOptions) -> Pacer:
+    if mode is CampaignMode.PREVIEW:
+        mode = CampaignMode.PROGRESSIVE
+    return make_pacer(
+        mode.value,
+        target=options.abandonment_limit,
+        connect_deadline=options.connect_deadline,
+        ring_timeout=options.ring_seconds,
+        multiplier=multiplier,
+    )
