@@ -1,0 +1,1 @@
+"""The Asterisk configuration that comes with Callwright: rendered, installed, checked and doctored."""
