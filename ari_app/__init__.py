@@ -1,0 +1,1 @@
+"""The ARI application: Asterisk's calls as coroutines."""

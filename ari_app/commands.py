@@ -1,0 +1,178 @@
+"""The commands of one channel that is alive."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from itertools import count
+from typing import TYPE_CHECKING, Any, Literal
+
+from ari_app.errors import AriError, Refused
+from ari_app.line import Line, clean, part
+from ari_app.media import Playback, Recording
+from ari_app.moment import Moment
+
+if TYPE_CHECKING:
+    from ari_app.channel import Channel
+
+Direction = Literal["both", "in", "out", "none"]
+
+
+class ChannelCommands:
+    """What can be asked of a channel; ``Channel`` adds how it begins, ends and what happens to it."""
+
+    def __init__(self, line: Line, channel_id: str) -> None:
+        self.id = channel_id
+        self.answered: Moment[datetime] = Moment()
+        self._line = line
+        self._playbacks: set[Playback] = set()
+        self._recording: Recording | None = None
+        self._numbers = count(1)
+
+    @property
+    def _whole(self) -> Channel:
+        """The channel these are the commands of."""
+        raise NotImplementedError
+
+    async def command(
+        self,
+        method: str,
+        tail: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+        within: float | None = None,
+        may_block: bool = False,
+    ) -> Any:
+        """Any command on this channel; HungUp where it has gone, else as ``Line.request``."""
+        raise NotImplementedError
+
+    async def raise_if_gone(self, refused: Refused) -> None:
+        """HungUp where `refused` came because this channel has gone."""
+        raise NotImplementedError
+
+    @property
+    def busy(self) -> bool:
+        """Whether a sound plays to it or it is being recorded: some commands wait for the end of that."""
+        recording = self._recording is not None and not self._recording.finished.happened
+        return recording or bool(self._playbacks)
+
+    async def stop_sounds(self) -> None:
+        """Stop all that plays to it."""
+        for playback in list(self._playbacks):
+            await playback.stop()
+
+    async def answer(self) -> None:
+        """Answer it. Blocks while a sound plays to the channel: answer first, then play."""
+        await self.command("POST", "/answer", may_block=self.busy)
+        now = self._line.now()
+        self.answered.happen(now, now)
+
+    async def ring(self) -> None:
+        """Let the party hear ringback."""
+        await self.command("POST", "/ring")
+
+    async def ring_stop(self) -> None:
+        """End ringback."""
+        await self.command("DELETE", "/ring")
+
+    async def start_moh(self, klass: str = "") -> None:
+        """Music on hold, for a channel that is in no bridge."""
+        await self.command("POST", "/moh", query={"mohClass": klass} if klass else None)
+
+    async def stop_moh(self) -> None:
+        """End the music; needed before or after joining a bridge, else it goes on there."""
+        await self.command("DELETE", "/moh")
+
+    async def hold(self) -> None:
+        """Put on hold."""
+        await self.command("POST", "/hold")
+
+    async def unhold(self) -> None:
+        """Take off hold."""
+        await self.command("DELETE", "/hold")
+
+    async def mute(self, direction: Direction = "both") -> None:
+        """Silence it: "in" is what the party says, "out" what it hears."""
+        await self.command("POST", "/mute", query={"direction": direction})
+
+    async def unmute(self, direction: Direction = "both") -> None:
+        """Undo mute."""
+        await self.command("DELETE", "/mute", query={"direction": direction})
+
+    async def send_dtmf(self, digits: str) -> None:
+        """Press keys towards the party."""
+        await self.command("POST", "/dtmf", query={"dtmf": digits})
+
+    async def set_var(self, name: str, value: str) -> None:
+        """Set a channel variable or function. Blocks while a sound plays to the channel."""
+        query = {"variable": name, "value": clean(name, value)}
+        await self.command("POST", "/variable", query=query, may_block=self.busy)
+
+    async def get_var(self, name: str) -> str:
+        """A channel variable or function; empty where it is not set."""
+        try:
+            reply = await self.command("GET", "/variable", query={"variable": name})
+        except Refused as refused:
+            if refused.status != 404:
+                raise
+            return ""
+        return str(reply["value"]) if isinstance(reply, dict) and "value" in reply else ""
+
+    async def subscribe(self) -> None:
+        """Get all its events, ChannelDestroyed too: needed for channels that came from the dialplan."""
+        query = {"eventSource": f"channel:{self.id}"}
+        try:
+            await self._line.request("POST", f"applications/{part(self._line.app)}/subscription", query=query)
+        except Refused as refused:
+            await self.raise_if_gone(refused)
+            raise
+
+    async def play(self, *media: str) -> Playback:
+        """Play sounds to this party, one after the other; in a bridge it then hears nobody else."""
+        playback = Playback(self._line, f"{self.id}.p{next(self._numbers)}", media, self._whole)
+        self._playbacks.add(playback)
+        playback.finished.add_done_callback(lambda _: self._playbacks.discard(playback))
+        if playback.finished.happened:
+            return playback
+        try:
+            await self.command("POST", f"/play/{part(playback.id)}", body={"media": list(media)})
+        except AriError:
+            playback.finish("gone")
+            raise
+        return playback
+
+    def stop_soon(self, playback: Playback) -> None:
+        """Stop a sound from a task of the client's: for code that is being cancelled."""
+        self._line.spawn(playback.stop(), f"stop {playback.id}")
+
+    async def record(self, name: str, *, file_format: str = "wav", query: Mapping[str, str] | None = None) -> Recording:
+        """Record what this party says; its other commands block meanwhile, so prefer the bridge's."""
+        recording = Recording(self._line, name)
+        wanted = {"name": name, "format": file_format, "ifExists": "overwrite", **(query or {})}
+        try:
+            await self.command("POST", "/record", query=wanted)
+        except AriError:
+            self._line.recordings.pop(name, None)
+            raise
+        self._recording = recording
+        return recording
+
+    async def snoop(
+        self,
+        snoop_id: str,
+        *,
+        spy: Direction = "none",
+        whisper: Direction = "none",
+        app_args: Sequence[str] = (),
+    ) -> Channel:
+        """A channel that listens (`spy`) or speaks (`whisper`) into this one; it enters our application."""
+        snoop = self._line.channel(snoop_id)
+        snoop.uncertain = True  # until it enters
+        query = {"spy": spy, "whisper": whisper, "app": self._line.app, "appArgs": ",".join(app_args)}
+        try:
+            await self.command("POST", f"/snoop/{part(snoop_id)}", query=query)
+        except AriError:
+            snoop.lost()
+            raise
+        return snoop

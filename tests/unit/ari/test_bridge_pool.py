@@ -1,0 +1,85 @@
+"""The pool of ready bridges: ready beforehand, used again when clean, never lost, never double."""
+
+from __future__ import annotations
+
+import asyncio
+
+from ari_app.bridge import BridgePool, sweep_pool
+from tests.support.ari import live_client, until
+from tests.support.fake_ari import FakeAri
+from tests.support.virtual_clock import on_virtual_clock
+
+
+@on_virtual_clock
+async def test_a_bridge_that_only_connected_calls_is_used_again() -> None:
+    fake = FakeAri()
+    async with live_client(fake) as ari, BridgePool(ari, size=2) as pool:
+        await until(lambda: pool.ready == 2)
+        made = len(fake.bridges)
+        for call in range(10):
+            async with pool.take() as bridge:
+                fake.inbound(["inbound"], channel_id=f"c{call}")
+                caller = (await anext(ari.arrivals())).channel
+                await bridge.add(caller)
+                fake.hang_up(caller.id)
+                await caller.left()
+            await asyncio.sleep(0.1)
+        assert pool.ready == 2
+        assert len(fake.bridges) <= made + 1
+
+
+@on_virtual_clock
+async def test_a_bridge_with_somebody_inside_or_a_sound_in_it_is_not_used_again() -> None:
+    fake = FakeAri()
+    async with live_client(fake) as ari, BridgePool(ari, size=1) as pool:
+        await until(lambda: pool.ready == 1)
+        fake.inbound(["inbound"], channel_id="c1")
+        caller = (await anext(ari.arrivals())).channel
+        async with pool.take() as first:
+            await first.add(caller)
+        await until(lambda: first.id not in fake.bridges)
+        async with pool.take() as second:
+            await second.play("sound:hello")
+        await until(lambda: second.id not in fake.bridges)
+        assert not caller.gone.happened
+
+
+@on_virtual_clock
+async def test_an_empty_pool_makes_a_bridge_on_the_spot() -> None:
+    fake = FakeAri()
+    async with live_client(fake) as ari, BridgePool(ari, size=0) as pool, pool.take() as bridge:
+        assert bridge.id in fake.bridges
+
+
+@on_virtual_clock
+async def test_bridges_of_an_asterisk_that_restarted_are_not_handed_out() -> None:
+    fake = FakeAri()
+    async with live_client(fake) as ari, BridgePool(ari, size=2) as pool:
+        await until(lambda: pool.ready == 2)
+        fake.crash()
+        fake.boot()
+        await asyncio.sleep(1)
+        await ari.until_live()
+        async with pool.take() as bridge:
+            assert bridge.id in fake.bridges
+
+
+@on_virtual_clock
+async def test_the_pool_leaves_nothing_behind() -> None:
+    fake = FakeAri()
+    async with live_client(fake) as ari:
+        async with BridgePool(ari, size=3) as pool:
+            await until(lambda: pool.ready == 3)
+        await until(lambda: not fake.bridges)
+
+
+@on_virtual_clock
+async def test_empty_bridges_of_a_process_that_died_are_swept_away() -> None:
+    fake = FakeAri()
+    async with live_client(fake) as ari:
+        dead = ari.bridge("old-1", name="callwright-pool")
+        await dead.create()
+        other = ari.bridge("talk-1", name="call")
+        await other.create()
+        assert await sweep_pool(ari) == 1
+        assert set(fake.bridges) == {"talk-1"}
