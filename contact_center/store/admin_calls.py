@@ -1,0 +1,135 @@
+"""Calls: what the agent says came of them, and the wish to hang up."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from sqlmodel import col
+
+from contact_center.errors import CallwrightError, UsageError
+from contact_center.models import Attempt, Call, Lead
+from contact_center.store.admin import By, shown
+from contact_center.store.admin_dnc import DNC_REASON, EVERYBODY, add_dnc
+from contact_center.store.queries import campaign_options, find_campaign
+from contact_center.store.queries_calls import find_call
+from contact_center.terms import LeadState
+
+_CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_ -]{0,39}\Z")
+
+KEYED_CODES = {
+    "1": "SALE",
+    "2": "NI",
+    "3": "CALLBK",
+    "4": "DNC",
+    "5": "NP",
+    "6": "A",
+    "7": "DC",
+    "8": "XFER",
+}
+"""What the digits of ``*8CODE#`` mean: sale, not interested, call back, do not call, no pitch, answering
+machine, disconnected number, transferred. Any other digits stand as they were keyed."""
+
+_DNC_CODES = ("DNC", "DNCL", "DNCC")
+_CALLBACK_CODES = ("CALLBK", "CBHOLD")
+_OPEN_LEAD = (LeadState.NEW, LeadState.DUE, LeadState.DIALING, LeadState.TALKING, LeadState.DONE)
+
+
+def checked_code(text: str) -> str:
+    """A disposition as it is stored. Raises UsageError."""
+    code = KEYED_CODES.get(text.strip(), text.strip())
+    if not _CODE.match(code):
+        raise UsageError(
+            f"The code {shown(text)} is not allowed: up to 40 letters, digits, spaces, _ and - are wanted, as SALE."
+        )
+    return code
+
+
+def dispose_call(
+    session: Session,
+    by: By,
+    call_id: str,
+    text: str,
+    *,
+    callback_at: datetime | None = None,
+    dnc: bool = False,
+) -> Call:
+    """Set a call's disposition and move its lead.
+
+    The lead is done, unless it is to be called back (``callback_at``; CALLBK without a time means after the
+    campaign's retry_missed) by the same agent, or must not be called again (``dnc``, or code DNC).
+    Raises NotFound and UsageError.
+    """
+    call, code = find_call(session, call_id), checked_code(text)
+    lead = session.get(Lead, call.lead_id) if call.lead_id else None
+    forbid = dnc or code.upper() in _DNC_CODES
+    if forbid and callback_at:
+        raise UsageError("A number that must not be called cannot be called back; leave --dnc or --callback-at out.")
+    if callback_at and lead is None:
+        raise UsageError(f"Call {call_id} has no lead, so nobody would call back; leave --callback-at out.")
+    if callback_at and callback_at <= by.at:
+        raise UsageError("The time of --callback-at is past; give one that comes.")
+    was = call.disposition
+    call.disposition = code
+    if lead is not None:
+        lead.disposition = code
+        _move(session, by, lead, call, code, callback_at)
+    if forbid:
+        _forbid(session, by, lead, call, code)
+    session.flush()
+    by.note(session, "call", call_id, "dispose", _payload(call, lead, was, forbid), obey=True)
+    return call
+
+
+def _move(session: Session, by: By, lead: Lead, call: Call, code: str, callback_at: datetime | None) -> None:
+    if lead.state not in _OPEN_LEAD:
+        return
+    if callback_at is None and code.upper() in _CALLBACK_CODES:
+        options = campaign_options(find_campaign(session, call.campaign))
+        callback_at = by.at + timedelta(seconds=options.retry_missed)
+    if callback_at is None:
+        lead.state, lead.next_attempt_at = LeadState.DONE, None
+        lead.closed_at = by.at
+        return
+    lead.state, lead.next_attempt_at = LeadState.DUE, callback_at
+    lead.closed_at, lead.reason = None, "the agent promised to call back"
+    agent = session.scalars(select(col(Attempt.agent)).where(col(Attempt.call_id) == call.id)).first()
+    if agent:
+        lead.last_agent = agent
+
+
+def _forbid(session: Session, by: By, lead: Lead | None, call: Call, code: str) -> None:
+    number = lead.number if lead else call.caller_number
+    if not number:
+        raise UsageError(f"Call {call.id} has no number to put on the do-not-call list.")
+    session.flush()
+    add_dnc(session, by, [number], EVERYBODY, f"{code} of call {call.id}"[:120])
+    if lead is not None:
+        session.refresh(lead)
+        lead.state, lead.reason, lead.next_attempt_at = LeadState.DNC, DNC_REASON, None
+        lead.disposition, lead.closed_at = code, by.at
+
+
+def _payload(call: Call, lead: Lead | None, was: str, forbid: bool) -> dict[str, Any]:
+    due = lead.next_attempt_at.isoformat() if lead and lead.next_attempt_at else None
+    return {
+        "disposition": call.disposition,
+        "was": was,
+        "lead_id": call.lead_id,
+        "lead_state": str(lead.state) if lead else None,
+        "next_attempt_at": due,
+        "dnc": forbid,
+    }
+
+
+def hang_up_call(session: Session, by: By, call_id: str) -> int:
+    """Ask a running serve to end a call; the id of the control row. Raises CallwrightError when over."""
+    call = find_call(session, call_id)
+    if call.ended_at is not None:
+        raise CallwrightError(f"Call {call_id} is over; there is nothing to hang up.")
+    asked = by.note(session, "call", call_id, "hangup", {"call_id": call_id}, obey=True)
+    assert asked is not None
+    return asked

@@ -1,0 +1,94 @@
+"""The do-not-call list: for everybody (campaign 0) or for one campaign. It wins over every lead."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.orm import Session
+from sqlmodel import col
+
+from contact_center.errors import NotFound
+from contact_center.models import DncEntry, Lead
+from contact_center.store.admin import By
+from contact_center.terms import LeadState
+
+EVERYBODY = 0
+"""The campaign key of an entry that holds for the whole company."""
+
+DNC_REASON = "on the do-not-call list"
+_HELD = (DNC_REASON, "on a do-not-call list")
+_WAITING = (LeadState.NEW, LeadState.DUE)
+
+
+@dataclass(frozen=True, slots=True)
+class DncChange:
+    """``numbers`` entries were added or removed; ``leads`` changed their state with them."""
+
+    numbers: int
+    leads: int
+
+
+def blocked_numbers(session: Session, numbers: Sequence[str], campaign: int) -> set[str]:
+    """Which of these a campaign must not call."""
+    rows = session.scalars(
+        select(col(DncEntry.number)).where(
+            col(DncEntry.number).in_(numbers), col(DncEntry.campaign_id).in_((EVERYBODY, campaign))
+        )
+    )
+    return set(rows)
+
+
+def add_dnc(session: Session, by: By, numbers: Sequence[str], campaign: int, reason: str = "") -> DncChange:
+    """Put E.164 numbers on the list; their waiting leads are never dialled. Known numbers stay as they are.
+
+    At most some hundred numbers in one call: the write lock is held meanwhile.
+    """
+    known = session.scalars(
+        select(col(DncEntry.number)).where(col(DncEntry.number).in_(numbers), col(DncEntry.campaign_id) == campaign)
+    )
+    fresh = sorted(set(numbers) - set(known))
+    connection = session.connection()
+    if fresh:
+        rows = [{"number": n, "campaign_id": campaign, "reason": reason, "at": by.at} for n in fresh]
+        connection.execute(insert(DncEntry), rows)
+    stop = update(Lead).where(col(Lead.number).in_(numbers), col(Lead.state).in_(_WAITING))
+    if campaign != EVERYBODY:
+        stop = stop.where(col(Lead.campaign_id) == campaign)
+    stopped = connection.execute(stop.values(**_held(by.at)))
+    for number in fresh:
+        by.note(session, "dnc", number, "add", {"campaign_id": campaign, "reason": reason}, obey=True)
+    return DncChange(len(fresh), int(stopped.rowcount))
+
+
+def _held(at: datetime) -> dict[str, Any]:
+    return {"state": LeadState.DNC, "reason": DNC_REASON, "next_attempt_at": None, "closed_at": at}
+
+
+def remove_dnc(session: Session, by: By, number: str, campaign: int) -> DncChange:
+    """Take a number off the list; leads that only the list held back may be dialled again.
+
+    Raises NotFound when it is not on this list.
+    """
+    connection = session.connection()
+    gone = connection.execute(
+        delete(DncEntry).where(col(DncEntry.number) == number, col(DncEntry.campaign_id) == campaign)
+    )
+    if not gone.rowcount:
+        raise NotFound("dnc entry", number)
+    released = 0
+    held = session.scalars(
+        select(Lead).where(col(Lead.number) == number, col(Lead.state) == LeadState.DNC, col(Lead.reason).in_(_HELD))
+    )
+    for lead in held:
+        if not blocked_numbers(session, [number], lead.campaign_id):
+            lead.state = LeadState.DUE if lead.dials else LeadState.NEW
+            lead.next_attempt_at = by.at if lead.dials else None
+            lead.reason, lead.closed_at = "", None
+            released += 1
+    session.flush()
+    by.note(session, "dnc", number, "remove", {"campaign_id": campaign}, obey=True)
+    return DncChange(1, released)

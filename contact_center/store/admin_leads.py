@@ -1,0 +1,150 @@
+"""Leads: added one by one, and erased for good when a person asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import String, cast, or_, select, update
+from sqlalchemy.orm import Session
+from sqlmodel import col
+
+from contact_center.errors import CallwrightError, NotFound, UsageError
+from contact_center.models import (
+    Attempt,
+    Audit,
+    Call,
+    Callback,
+    Campaign,
+    Control,
+    DncEntry,
+    Lead,
+    LeadBatch,
+    Outbox,
+)
+from contact_center.store.admin import By, shown
+from contact_center.store.admin_dnc import DNC_REASON, blocked_numbers
+from contact_center.store.queries import campaign_id
+from contact_center.terms import LeadState
+
+PRIORITIES = range(-1000, 1001)
+_ERASED_KEYS = ("caller_number", "comment", "recording", "matching")
+
+
+@dataclass(frozen=True, slots=True)
+class LeadDraft:
+    """A checked row: ``number`` is E.164, ``zones`` the key that zones.zone_key gives."""
+
+    number: str
+    zones: str
+    priority: int = 0
+    fields: dict[str, Any] = field(default_factory=dict)
+
+
+def checked_priority(text: str) -> int:
+    """A lead's priority. Raises UsageError."""
+    try:
+        value = int(text.strip() or "0")
+    except ValueError:
+        value = PRIORITIES.stop
+    if value not in PRIORITIES:
+        raise UsageError(f"priority={shown(text)} is not allowed: a whole number from -1000 to 1000 is wanted.")
+    return value
+
+
+def add_lead(session: Session, by: By, campaign: Campaign, draft: LeadDraft) -> Lead:
+    """One new lead. A number on the do-not-call list becomes a lead that is never dialled.
+
+    Raises UsageError when the campaign has the number already.
+    """
+    key = campaign_id(campaign)
+    twin = session.scalars(select(Lead).where(col(Lead.number) == draft.number, col(Lead.campaign_id) == key)).first()
+    if twin:
+        raise UsageError(f"{draft.number} is already in campaign {campaign.name}: it is lead {twin.id}.")
+    blocked = draft.number in blocked_numbers(session, [draft.number], key)
+    lead = Lead(
+        campaign_id=key,
+        number=draft.number,
+        zones=draft.zones,
+        priority=draft.priority,
+        fields=draft.fields,
+        state=LeadState.DNC if blocked else LeadState.NEW,
+        reason=DNC_REASON if blocked else "",
+        created_at=by.at,
+        closed_at=by.at if blocked else None,
+    )
+    session.add(lead)
+    session.flush()
+    payload = {"leads": [lead.id], "imported": 1}
+    by.note(session, "campaign", campaign.name, "leads", payload, obey=True)
+    return lead
+
+
+def erase_number(session: Session, by: By, number: str) -> dict[str, int]:
+    """Forget a person: his number, fields and comments go from leads, dials, calls, callbacks and events.
+
+    Rows stay, so that counts stay true. His entry on the do-not-call list stays too: without the number
+    nobody could keep the promise not to call him. Raises CallwrightError while he is on a call, NotFound
+    when nothing is known of him.
+    """
+    if session.scalars(select(col(Attempt.id)).where(col(Attempt.live_number) == number)).first():
+        raise CallwrightError(f"{number} is on a call now; wait for its end, then erase it.")
+    leads = list(session.scalars(select(Lead).where(col(Lead.number) == number)))
+    lead_ids = [lead.id for lead in leads]
+    calls = list(
+        session.scalars(select(Call).where(or_(col(Call.caller_number) == number, col(Call.lead_id).in_(lead_ids))))
+    )
+    counts = {
+        "leads": len(leads),
+        "calls": len(calls),
+        "attempts": _forget_attempts(session, lead_ids),
+        "callbacks": _forget_callbacks(session, number),
+        "staged": _forget_staged(session, number),
+    }
+    kept = session.scalars(select(col(DncEntry.id)).where(col(DncEntry.number) == number)).all()
+    if not any(counts.values()) and not kept:
+        raise NotFound("lead with number", number)
+    for lead in leads:
+        lead.number, lead.fields, lead.zones, lead.next_attempt_at = "", {}, "", None
+        lead.state, lead.reason, lead.closed_at = LeadState.CLOSED, "erased", lead.closed_at or by.at
+    for call in calls:
+        call.caller_number = ""
+        call.record = {k: v for k, v in call.record.items() if k not in _ERASED_KEYS}
+    session.flush()
+    entities = [("lead", str(i)) for i in lead_ids] + [("call", call.id) for call in calls]
+    _forget_events(session, entities)
+    by.note(session, "lead", "erased", "erase", counts, obey=False)
+    return {**counts, "dnc_entries_kept": len(kept)}
+
+
+def _forget_attempts(session: Session, lead_ids: Collection[int | None]) -> int:
+    statement = update(Attempt).where(col(Attempt.lead_id).in_(lead_ids)).values(number="")
+    return int(session.connection().execute(statement).rowcount) if lead_ids else 0
+
+
+def _forget_callbacks(session: Session, number: str) -> int:
+    waiting = session.scalars(select(Callback).where(col(Callback.number) == number)).all()
+    for callback in waiting:
+        callback.number = ""
+        if callback.state == "waiting":
+            callback.state = "cancelled"
+    return len(waiting)
+
+
+def _forget_staged(session: Session, number: str) -> int:
+    batches = session.scalars(select(LeadBatch).where(cast(col(LeadBatch.rows), String).contains(number))).all()
+    gone = 0
+    for batch in batches:
+        kept = [row for row in batch.rows if row["number"] != number]
+        gone += len(batch.rows) - len(kept)
+        batch.rows = kept
+    return gone
+
+
+def _forget_events(session: Session, entities: Collection[tuple[str, str]]) -> None:
+    connection = session.connection()
+    for entity, key in entities:
+        for model, column in ((Outbox, "payload"), (Audit, "detail"), (Control, "payload")):
+            statement = update(model).where(col(model.entity) == entity, col(model.entity_id) == key)
+            connection.execute(statement.values({column: {"erased": True}}))

@@ -1,0 +1,321 @@
+"""Taking leads to dial: each at most once, and never two open calls to one number.
+
+A claim is the intent of "write the attempt before dialing": attempt, call and lead are changed in one
+writing transaction, and only when it is committed may anything be sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
+from sqlalchemy.orm import Session
+
+from contact_center.clock import iso
+from contact_center.ids import new_id
+from contact_center.models import Attempt, Call, Campaign, DncEntry, Instant, Lead, Outbox
+from contact_center.store.changes import add_event
+from contact_center.store.claim_sql import CLASSES, earliest, first, pairs, zones_sql
+from contact_center.store.tables import table_of
+from contact_center.terms import AttemptState, CallKind, CampaignState, Direction, LeadState
+
+SET_ASIDE_LIMIT = 500
+"""How many leads (do-not-call, attempts used up) one claim sets aside before it leaves the rest for later."""
+
+_LEAD, _ATTEMPT, _CALL = table_of(Lead), table_of(Attempt), table_of(Call)
+_CAMPAIGN, _DNC, _OUTBOX = table_of(Campaign), table_of(DncEntry), table_of(Outbox)
+_WAITING = (LeadState.NEW.value, LeadState.DUE.value)
+
+_RUNNING = (
+    select(_CAMPAIGN.c.name)
+    .where(_CAMPAIGN.c.id == bindparam("p_campaign"), _CAMPAIGN.c.state == CampaignState.RUNNING.value)
+    .with_for_update(read=True)
+)
+_CANDIDATES = (
+    select(_LEAD)
+    .where(_LEAD.c.id.in_(bindparam("p_ids", expanding=True)), _LEAD.c.state.in_(_WAITING))
+    .with_for_update(skip_locked=True)
+)
+_FORBIDDEN = (
+    select(_DNC.c.number)
+    .where(_DNC.c.number.in_(bindparam("p_numbers", expanding=True)))
+    .where(_DNC.c.campaign_id.in_((0, bindparam("p_campaign"))))
+)
+_DIAL = (
+    update(_LEAD)
+    .where(_LEAD.c.id.in_(bindparam("p_ids", expanding=True)))
+    .values(state=LeadState.DIALING.value, dials=_LEAD.c.dials + 1, attempts=_LEAD.c.attempts + 1)
+)
+_SET_ASIDE = (
+    update(_LEAD)
+    .where(_LEAD.c.id == bindparam("p_id"))
+    .values(state=bindparam("p_state"), closed_at=bindparam("p_at", type_=Instant()), reason=bindparam("p_reason"))
+)
+_ADD_ATTEMPTS = insert(_ATTEMPT).returning(_ATTEMPT.c.id, _ATTEMPT.c.channel_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A lead taken, with its attempt and call: what a DialOrder needs of the store.
+
+    ``n`` numbers this dial among all of the lead's, ``attempts`` counts those used up, this one included.
+    """
+
+    attempt_id: int
+    call_id: str
+    channel_id: str
+    n: int
+    lead_id: int
+    campaign_id: int
+    campaign: str
+    kind: CallKind
+    number: str
+    trunk: str
+    last_agent: str
+    priority: int
+    zones: str
+    fields: dict[str, Any]
+    attempts: int
+    intent_at: datetime
+
+
+def claim(
+    session: Session,
+    *,
+    campaign_id: int,
+    want: int,
+    now: datetime,
+    open_zones: Collection[str] | None,
+    trunks: Sequence[str],
+    max_attempts: int,
+    kind: CallKind,
+) -> list[Claim]:
+    """Take up to ``want`` leads in the contract's order, inside the caller's writing transaction.
+
+    ``open_zones``: the ``zones`` keys in which it may ring now, None for all. ``trunks``: the i-th lead goes
+    to ``trunks[i % len(trunks)]``. ``max_attempts``: 0 for no limit. Nothing is taken unless the campaign is
+    running in this very transaction. Leads on a do-not-call list and those whose attempts are used up are
+    set aside on the way.
+    """
+    connection = session.connection()
+    campaign = connection.execute(_RUNNING, {"p_campaign": campaign_id}).scalar()
+    if campaign is None or want <= 0 or not trunks:
+        return []
+    zones = None if open_zones is None else frozenset(open_zones)
+    chosen: list[Row[Any]] = []
+    set_aside = 0
+    while len(chosen) < want and set_aside < SET_ASIDE_LIMIT:
+        few = want if not set_aside else max(want - len(chosen), 50)
+        rows = _candidates(connection, campaign_id, zones, now, few)
+        aside = _reasons_against(connection, campaign_id, rows, max_attempts)
+        taken = [row for row in rows if row.id not in aside][: want - len(chosen)]
+        if not taken and not aside:
+            break
+        for row in rows:
+            if row.id in aside:
+                _put_aside(session, row, now, *aside[row.id])
+        if taken:
+            connection.execute(_DIAL, {"p_ids": [row.id for row in taken]})
+        chosen += taken
+        set_aside += len(aside)
+    claims = [_new_claim(row, campaign, kind, trunks[index % len(trunks)], now) for index, row in enumerate(chosen)]
+    return _write(connection, claims)
+
+
+def _candidates(
+    connection: Connection, campaign_id: int, zones: frozenset[str] | None, now: datetime, few: int
+) -> list[Row[Any]]:
+    """The first ``few`` leads in the dialling order; rows that another program has locked are passed over."""
+    ids: list[int] = []
+    for lead_class in CLASSES:
+        for priority, open_zones in pairs(connection, lead_class, campaign_id, zones):
+            if len(ids) < few:
+                ids += first(connection, lead_class, campaign_id, priority, open_zones, now, few - len(ids))
+        if len(ids) >= few:
+            break
+    rows = {row.id: row for row in connection.execute(_CANDIDATES, {"p_ids": ids})} if ids else {}
+    return [rows[id_] for id_ in ids if id_ in rows]
+
+
+def _reasons_against(
+    connection: Connection, campaign_id: int, rows: Sequence[Row[Any]], max_attempts: int
+) -> dict[int, tuple[LeadState, str]]:
+    """Which of these leads must not be dialled any more, with their new state and the reason."""
+    if not rows:
+        return {}
+    parameters = {"p_numbers": [row.number for row in rows], "p_campaign": campaign_id}
+    forbidden = set(connection.execute(_FORBIDDEN, parameters).scalars())
+    against: dict[int, tuple[LeadState, str]] = {}
+    for row in rows:
+        if row.number in forbidden:
+            against[row.id] = (LeadState.DNC, "on a do-not-call list")
+        elif max_attempts and row.attempts >= max_attempts:
+            against[row.id] = (LeadState.CLOSED, f"all {max_attempts} attempts used")
+    return against
+
+
+def _put_aside(session: Session, row: Row[Any], now: datetime, state: LeadState, reason: str) -> None:
+    session.connection().execute(_SET_ASIDE, {"p_id": row.id, "p_state": state.value, "p_at": now, "p_reason": reason})
+    add_event(
+        session,
+        at=now,
+        entity="lead",
+        entity_id=str(row.id),
+        type="lead.state",
+        payload={"lead_id": row.id, "number": row.number, "state": state.value, "reason": reason},
+    )
+
+
+def _new_claim(row: Row[Any], campaign: str, kind: CallKind, trunk: str, now: datetime) -> Claim:
+    return Claim(
+        attempt_id=0,
+        call_id=new_id("call"),
+        channel_id=new_id("cw"),
+        n=row.dials + 1,
+        lead_id=row.id,
+        campaign_id=row.campaign_id,
+        campaign=campaign,
+        kind=kind,
+        number=row.number,
+        trunk=trunk,
+        last_agent=row.last_agent,
+        priority=row.priority,
+        zones=row.zones,
+        fields=dict(row.fields),
+        attempts=row.attempts + 1,
+        intent_at=now,
+    )
+
+
+def _write(connection: Connection, claims: list[Claim]) -> list[Claim]:
+    """Insert the attempts, the open calls and what others are told."""
+    if not claims:
+        return []
+    ids = {
+        row.channel_id: row.id for row in connection.execute(_ADD_ATTEMPTS, [_attempt_row(claim) for claim in claims])
+    }
+    claims = [replace(claim, attempt_id=ids[claim.channel_id]) for claim in claims]
+    connection.execute(insert(_CALL), [_call_row(claim) for claim in claims])
+    # The calls are new, so the first event of each has number 1.
+    connection.execute(insert(_OUTBOX), [_intent_event(claim) for claim in claims])
+    return claims
+
+
+def _attempt_row(claim: Claim) -> dict[str, Any]:
+    return {
+        "call_id": claim.call_id,
+        "channel_id": claim.channel_id,
+        "lead_id": claim.lead_id,
+        "campaign_id": claim.campaign_id,
+        "n": claim.n,
+        "number": claim.number,
+        "live_number": claim.number,
+        "trunk": claim.trunk,
+        "state": AttemptState.INTENT.value,
+        "counted": True,
+        "outcome": "",
+        "agent": "",
+        "agent_channel_id": "",
+        "bridge_id": "",
+        "intent_at": claim.intent_at,
+    }
+
+
+def _call_row(claim: Claim) -> dict[str, Any]:
+    return {
+        "id": claim.call_id,
+        "kind": claim.kind.value,
+        "direction": Direction.OUTBOUND.value,
+        "queue": "",
+        "campaign": claim.campaign,
+        "lead_id": claim.lead_id,
+        "did": "",
+        "caller_number": claim.number,
+        "started_at": claim.intent_at,
+        "wait_seconds": 0.0,
+        "ring_seconds": 0.0,
+        "talk_seconds": 0.0,
+        "call_state": "",
+        "disposition": "",
+        "agents": [],
+        "timeline": [],
+        "record": {},
+    }
+
+
+def _intent_event(claim: Claim) -> dict[str, Any]:
+    payload = {
+        "call_id": claim.call_id,
+        "attempt_id": claim.attempt_id,
+        "n": claim.n,
+        "lead_id": claim.lead_id,
+        "number": claim.number,
+        "campaign_id": claim.campaign_id,
+        "campaign": claim.campaign,
+        "kind": claim.kind.value,
+        "trunk": claim.trunk,
+        "at": iso(claim.intent_at),
+    }
+    return {
+        "at": claim.intent_at,
+        "entity": "call",
+        "entity_id": claim.call_id,
+        "seq": 1,
+        "type": "attempt.intent",
+        "version": 1,
+        "payload": payload,
+    }
+
+
+def zones_of(session: Session, campaign_id: int) -> list[str]:
+    """The ``zones`` keys that occur among leads still waiting to be dialled, sorted."""
+    found: set[str] = set()
+    connection = session.connection()
+    for lead_class in CLASSES:
+        rows = connection.execute(zones_sql(lead_class, connection.dialect.name), {"campaign": campaign_id})
+        found.update(rows.scalars())
+    return sorted(found)
+
+
+def next_due_at(
+    session: Session, campaign_id: int, open_zones: Collection[str] | None, now: datetime
+) -> datetime | None:
+    """When a lead in these zones can be dialled: ``now``, later, or None when none waits there."""
+    zones = None if open_zones is None else frozenset(open_zones)
+    connection = session.connection()
+    soonest: datetime | None = None
+    for lead_class in CLASSES:
+        for priority, open_here in pairs(connection, lead_class, campaign_id, zones):
+            if not lead_class.is_timed:
+                return now
+            at = earliest(connection, lead_class, campaign_id, priority, open_here)
+            if at is not None and at <= now:
+                return now
+            soonest = at if soonest is None or (at is not None and at < soonest) else soonest
+    return soonest
+
+
+def lead_counts(session: Session, campaign_id: int) -> dict[str, int]:
+    """How many leads of a campaign are in each state; every LeadState is a key."""
+    rows = session.connection().execute(
+        select(_LEAD.c.state, func.count()).where(_LEAD.c.campaign_id == campaign_id).group_by(_LEAD.c.state)
+    )
+    return {state.value: 0 for state in LeadState} | {state: int(count) for state, count in rows}
+
+
+def has_leads(session: Session, campaign_id: int) -> bool:
+    """Whether a campaign has any lead at all."""
+    row = session.connection().execute(select(_LEAD.c.id).where(_LEAD.c.campaign_id == campaign_id).limit(1))
+    return row.first() is not None
+
+
+def campaign_exhausted(session: Session, campaign_id: int) -> bool:
+    """Whether no lead is left that waits or is on the line."""
+    alive = (*_WAITING, LeadState.DIALING.value, LeadState.TALKING.value)
+    row = session.connection().execute(
+        select(_LEAD.c.id).where(_LEAD.c.campaign_id == campaign_id, _LEAD.c.state.in_(alive)).limit(1)
+    )
+    return row.first() is None

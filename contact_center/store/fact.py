@@ -1,0 +1,61 @@
+"""What a fact is: something that happened, which will be stored once, in order, whatever becomes of us."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any, ClassVar
+
+from sqlalchemy.orm import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Fact(ABC):
+    """A frozen dataclass whose fields are strings, numbers, flags, instants, JSON or tuples of these.
+
+    ``apply`` is idempotent: applied twice it leaves the same rows as applied once.
+    """
+
+    _kinds: ClassVar[dict[str, type[Fact]]] = {}
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        Fact._kinds[cls.__name__] = cls
+
+    @abstractmethod
+    def apply(self, session: Session) -> None:
+        """Write the fact, and what others are told of it, in the caller's writing transaction."""
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON-able; ``fact`` names the kind, instants are ISO 8601 to the microsecond."""
+        values: dict[str, Any] = {"fact": type(self).__name__}
+        for field in fields(self):
+            value = getattr(self, field.name)
+            values[field.name] = value.isoformat() if isinstance(value, datetime) else value
+        return values
+
+    @staticmethod
+    def from_json(values: dict[str, Any]) -> Fact:
+        """The fact that ``to_json`` described. Raises ValueError for anything else."""
+        kind = Fact._kinds.get(str(values.get("fact")))
+        if kind is None:
+            raise ValueError(f"{values.get('fact')!r} is not a kind of fact")
+        arguments = {}
+        for field in fields(kind):
+            if field.name in values:
+                arguments[field.name] = _decoded(str(field.type), values[field.name])
+        try:
+            return kind(**arguments)
+        except TypeError as error:
+            raise ValueError(str(error)) from None
+
+
+def _decoded(kind: str, value: Any) -> Any:
+    """``kind`` is the field's annotation as text, as postponed annotations keep it."""
+    if value is None:
+        return None
+    if kind.startswith("datetime"):
+        return datetime.fromisoformat(value)
+    if kind.startswith("tuple"):
+        return tuple(value)
+    return value

@@ -1,0 +1,134 @@
+"""Calls as people, files and JSON see them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+from sqlalchemy import Select, String, and_, cast, or_, select
+from sqlalchemy.orm import Session
+from sqlmodel import col
+
+from contact_center.clock import iso
+from contact_center.errors import NotFound, UsageError
+from contact_center.models import Call
+from contact_center.terms import CallKind
+
+PAGE_ROWS = 2000
+SORTS = ("started_at", "ended_at", "talk_seconds", "wait_seconds", "ring_seconds", "id")
+
+COLUMNS = (
+    *("id", "kind", "direction", "queue", "campaign", "lead_id", "did", "caller_number", "agents"),
+    *("started_at", "answered_at", "ended_at", "wait_seconds", "ring_seconds", "talk_seconds"),
+    *("answer_to_agent_seconds", "hung_up_by", "call_state", "disposition", "comment"),
+)
+"""What `call list` shows in a file: the record without its nested parts."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallFilter:
+    """Which calls; empty fields mean all. ``start`` and ``end`` bound ``started_at``, the end exclusive."""
+
+    campaign: str = ""
+    queue: str = ""
+    agent: str = ""
+    kind: str = ""
+    disposition: str = ""
+    number: str = ""
+    start: datetime | None = None
+    end: datetime | None = None
+    sort: str = "-started_at"
+
+
+def find_call(session: Session, call_id: str) -> Call:
+    """The call of an id. Raises NotFound."""
+    call = session.get(Call, call_id)
+    if call is None:
+        raise NotFound("call", call_id[:60])
+    return call
+
+
+def list_calls(session: Session, wanted: CallFilter, limit: int) -> list[Call]:
+    """At most ``limit`` calls in the order asked for. Raises UsageError."""
+    return list(session.scalars(_filtered(wanted).order_by(*_order(wanted.sort)).limit(limit)))
+
+
+def call_pages(session: Session, wanted: CallFilter, after: Call | None) -> list[Call]:
+    """The next PAGE_ROWS calls by their start, for a walk through all of them in short transactions."""
+    query = _filtered(wanted).order_by(col(Call.started_at), col(Call.id)).limit(PAGE_ROWS)
+    if after is not None:
+        same = and_(col(Call.started_at) == after.started_at, col(Call.id) > after.id)
+        query = query.where(or_(col(Call.started_at) > after.started_at, same))
+    return list(session.scalars(query))
+
+
+def call_document(call: Call) -> dict[str, Any]:
+    """The contract's `call show`: the row's columns first, the rest from its record."""
+    record = call.record
+    return {
+        "id": call.id,
+        "kind": str(call.kind),
+        "direction": str(call.direction),
+        "queue": call.queue or None,
+        "campaign": call.campaign or None,
+        "lead_id": call.lead_id,
+        "did": call.did or None,
+        "caller_number": call.caller_number,
+        "agents": list(call.agents),
+        "started_at": iso(call.started_at),
+        "answered_at": iso(call.answered_at),
+        "ended_at": iso(call.ended_at),
+        "wait_seconds": call.wait_seconds,
+        "ring_seconds": call.ring_seconds,
+        "talk_seconds": call.talk_seconds,
+        "answer_to_agent_seconds": call.answer_to_agent_seconds,
+        "hung_up_by": call.hung_up_by,
+        "call_state": call.call_state or None,
+        "disposition": call.disposition or None,
+        "attempts": record.get("attempts") or [],
+        "rating": record.get("rating"),
+        "categories": record.get("categories") or [],
+        "comment": record.get("comment"),
+        "call_score": record.get("call_score"),
+        "agent_score": record.get("agent_score"),
+        "keyed": record.get("keyed"),
+        "matching": record.get("matching"),
+        "recording": record.get("recording"),
+        "timeline": list(call.timeline),
+    }
+
+
+def _filtered(wanted: CallFilter) -> Select[Call]:
+    if wanted.kind and wanted.kind not in list(CallKind):
+        raise UsageError(f"The kind {wanted.kind!r} is not known; one of {', '.join(CallKind)} is wanted.")
+    query = select(Call)
+    for column, value in (
+        (Call.campaign, wanted.campaign),
+        (Call.queue, wanted.queue),
+        (Call.kind, wanted.kind),
+        (Call.disposition, wanted.disposition),
+        (Call.caller_number, wanted.number),
+    ):
+        if value:
+            query = query.where(col(column) == value)
+    if wanted.agent:
+        name = orjson.dumps(wanted.agent).decode()
+        query = query.where(cast(col(Call.agents), String).contains(name, autoescape=True))
+    if wanted.start:
+        query = query.where(col(Call.started_at) >= wanted.start)
+    if wanted.end:
+        query = query.where(col(Call.started_at) < wanted.end)
+    return query
+
+
+def _order(sort: str) -> Iterator[Any]:
+    name = sort.removeprefix("-")
+    if name not in SORTS:
+        raise UsageError(f"Calls cannot be sorted by {name!r}; one of {', '.join(SORTS)} is wanted.")
+    column: Any = col(getattr(Call, name))
+    yield column.desc() if sort.startswith("-") else column
+    if name != "id":
+        yield col(Call.id)

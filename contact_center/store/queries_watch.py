@@ -1,0 +1,92 @@
+"""One look at a campaign for the live view."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from sqlmodel import col
+
+from contact_center.clock import iso
+from contact_center.models import Campaign, Lead, TrunkNote
+from contact_center.store.claims import lead_counts
+from contact_center.store.queries import (
+    campaign_id,
+    campaign_occupancy,
+    live_counts,
+    pace_decisions,
+    result_counts,
+    team_agents,
+)
+from contact_center.terms import LeadState
+
+NEXT_RETRIES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What costs a scan of an index: counted less often than the rest when leads are many."""
+
+    leads: dict[str, int]
+    results: dict[str, float]
+
+
+def totals(session: Session, campaign: Campaign) -> Totals:
+    """Leads by state and results so far."""
+    key = campaign_id(campaign)
+    return Totals(lead_counts(session, key), result_counts(session, key))
+
+
+def snapshot(session: Session, campaign: Campaign, counted: Totals, now: datetime) -> dict[str, Any]:
+    """The campaign now; ``counted`` may be some seconds old."""
+    key = campaign_id(campaign)
+    results, leads = counted.results, counted.leads
+    dialled = results["dialled"] - sum(live_counts(session, key).values())
+    return {
+        "at": iso(now),
+        "name": campaign.name,
+        "mode": str(campaign.mode),
+        "state": str(campaign.state),
+        "multiplier": campaign.multiplier,
+        "agents": dict(Counter(str(agent.state) for agent in team_agents(session, campaign.team))),
+        "live": live_counts(session, key),
+        "leads": leads,
+        "left": leads["new"] + leads["due"] + leads["dialing"] + leads["talking"],
+        "dialled": results["dialled"],
+        "answered": results["answered"],
+        "answer_rate": round(min(results["answered"] / dialled, 1.0), 4) if dialled > 0 else 0.0,
+        "connected": results["connected"],
+        "dropped": results["dropped"],
+        "abandonment": results["abandonment"],
+        "occupancy": campaign_occupancy(session, campaign, now),
+        "next_retries_at": [iso(at) for at in next_retries(session, key)],
+        "trunks_down": [
+            {"name": note.name, "state": note.state, "reason": note.reason}
+            for note in session.scalars(select(TrunkNote).where(col(TrunkNote.state) != "up"))
+        ],
+        "decisions": pace_decisions(session, key)[:5],
+    }
+
+
+def next_retries(session: Session, campaign: int) -> list[datetime]:
+    """When the next few leads that wait are due, each from the head of an index."""
+    moments: list[datetime] = []
+    for served in (True, False):
+        agent = col(Lead.last_agent)
+        query = (
+            select(col(Lead.next_attempt_at))
+            .where(
+                col(Lead.campaign_id) == campaign,
+                col(Lead.state) == LeadState.DUE,
+                agent != "" if served else agent == "",
+                col(Lead.next_attempt_at).is_not(None),
+            )
+            .order_by(col(Lead.next_attempt_at))
+            .limit(NEXT_RETRIES)
+        )
+        moments += [at for at in session.scalars(query) if at is not None]
+    return sorted(moments)[:NEXT_RETRIES]

@@ -1,0 +1,315 @@
+"""Why a lead is not dialled, and why a campaign goes at its pace: the rule that binds most first."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import bindparam, func, select, text
+from sqlalchemy.orm import Session
+from sqlmodel import col
+
+from contact_center.clock import iso
+from contact_center.models import Attempt, Campaign, Instant, Lead, TrunkNote
+from contact_center.options import CampaignOptions
+from contact_center.settings import Settings
+from contact_center.store.admin_dnc import blocked_numbers
+from contact_center.store.claim_sql import CLASSES, LeadClass
+from contact_center.store.claims import campaign_exhausted, next_due_at, zones_of
+from contact_center.store.queries import (
+    campaign_id,
+    campaign_options,
+    live_counts,
+    pace_decisions,
+    team_agents,
+)
+from contact_center.terms import AgentState, AttemptState, CampaignMode, CampaignState, LeadState
+from contact_center.zones import is_open, next_change
+
+COUNTED_AHEAD = 100_000
+"""Leads in front are counted no further than this."""
+
+_OPEN = [state for state in AttemptState if state.is_open]
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One rule that speaks. ``binds``: it holds the lead back; otherwise it only explains."""
+
+    rule: str
+    detail: str
+    binds: bool = True
+
+    def as_json(self) -> dict[str, str]:
+        """The contract's form."""
+        return {"rule": self.rule, "detail": self.detail}
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What the rows do not say: the settings, the instant, and whether a serve is running."""
+
+    settings: Settings
+    now: datetime
+    served: bool
+    pace: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def site_zone(self) -> str:
+        """The zone in which instants are told to people."""
+        return self.settings.site.timezone
+
+
+def why_lead(session: Session, lead: Lead, seen: Circumstances) -> list[Reason]:
+    """All that holds this lead back, and what comes before it; empty: it is dialled at once."""
+    own = list(_ended(lead))
+    if own:
+        return own
+    campaign = session.get(Campaign, lead.campaign_id)
+    assert campaign is not None
+    options = campaign_options(campaign)
+    reasons = [
+        *_campaign_state(campaign),
+        *_forbidden(session, lead, options),
+        *_hours(lead, options, seen),
+        *_not_due(lead, seen),
+        *_line(session, lead),
+        *around(session, campaign, options, seen),
+    ]
+    if not any(reason.binds for reason in reasons):
+        reasons += _others_first(session, lead, options, seen)
+        reasons += _last_pace(session, campaign)
+    return reasons
+
+
+def why_campaign(session: Session, campaign: Campaign, seen: Circumstances) -> list[Reason]:
+    """What holds the whole campaign back, and its last pacing decision."""
+    options = campaign_options(campaign)
+    reasons = [*_campaign_state(campaign)]
+    if campaign_exhausted(session, campaign_id(campaign)):
+        reasons.append(Reason("no_leads", "No lead is left that waits to be called."))
+    else:
+        reasons += _nothing_due(session, campaign, options, seen)
+    reasons += around(session, campaign, options, seen)
+    reasons += _last_pace(session, campaign)
+    return reasons
+
+
+def around(session: Session, campaign: Campaign, options: CampaignOptions, seen: Circumstances) -> Iterator[Reason]:
+    """Serve, trunks and agents: what every lead of a campaign needs."""
+    if not seen.served:
+        yield Reason("no_serve", "No serve is running; `callwright serve` does the dialling.")
+    yield from _trunks(session, options, seen)
+    yield from _agents(session, campaign)
+
+
+def _ended(lead: Lead) -> Iterator[Reason]:
+    because = f": {lead.reason}" if lead.reason else ""
+    came = f" It came to {lead.disposition}." if lead.disposition else ""
+    if lead.state == LeadState.DONE:
+        yield Reason("done", f"The customer was served; no further call is planned.{came}")
+    elif lead.state == LeadState.CLOSED:
+        yield Reason("closed", f"The lead is closed{because}.{came}")
+    elif lead.state == LeadState.DNC:
+        yield Reason("dnc", "The number must not be called (do-not-call list).")
+    elif lead.state == LeadState.DIALING:
+        yield Reason("dialing", f"It is being dialled now (dial {lead.dials}).")
+    elif lead.state == LeadState.TALKING:
+        yield Reason("talking", "The customer is on the line now.")
+
+
+def _campaign_state(campaign: Campaign) -> Iterator[Reason]:
+    if campaign.state != CampaignState.RUNNING:
+        verb = "resume" if campaign.state == CampaignState.PAUSED else "start"
+        yield Reason(
+            "campaign_not_running",
+            f"Campaign {campaign.name} is {campaign.state}; `callwright campaign {verb} {campaign.name}` runs it.",
+        )
+
+
+def _forbidden(session: Session, lead: Lead, options: CampaignOptions) -> Iterator[Reason]:
+    if blocked_numbers(session, [lead.number], lead.campaign_id):
+        yield Reason("dnc", "The number is on the do-not-call list.")
+    if options.max_attempts and lead.attempts >= options.max_attempts:
+        yield Reason("attempts_used_up", f"All {options.max_attempts} attempts are used up (max_attempts).")
+
+
+def _hours(lead: Lead, options: CampaignOptions, seen: Circumstances) -> Iterator[Reason]:
+    if is_open(lead.zones, options.hours, seen.now):
+        return
+    opens = next_change(lead.zones, options.hours, seen.now)
+    when = (
+        f"opens at {_local(opens, lead.zones or seen.site_zone)}" if opens else "they never open in all zones at once"
+    )
+    zones = lead.zones.replace(",", ", ")
+    yield Reason("outside_hours", f"Outside the calling hours {options.hours} in {zones or 'UTC'}: {when}.")
+
+
+def _not_due(lead: Lead, seen: Circumstances) -> Iterator[Reason]:
+    if lead.state == LeadState.DUE and lead.next_attempt_at and lead.next_attempt_at > seen.now:
+        last = f" after {lead.disposition}" if lead.disposition else ""
+        when = _local(lead.next_attempt_at, lead.zones or seen.site_zone)
+        yield Reason("not_due", f"The next attempt{last} is due at {when}.")
+
+
+def _line(session: Session, lead: Lead) -> Iterator[Reason]:
+    call = session.scalars(select(col(Attempt.call_id)).where(col(Attempt.live_number) == lead.number)).first()
+    if call:
+        yield Reason("number_in_use", f"The number is on a live call already ({call}).")
+
+
+def _trunks(session: Session, options: CampaignOptions, seen: Circumstances) -> Iterator[Reason]:
+    names = [name for name in (options.trunk or seen.settings.trunk) if name in seen.settings.trunk]
+    if not names:
+        yield Reason("no_trunk", "The settings have no [trunk.NAME] that this campaign may use.")
+        return
+    notes = {note.name: note for note in session.scalars(select(TrunkNote))}
+    trunk_name = col(Attempt.trunk)
+    rows = session.execute(
+        select(trunk_name, func.count()).where(col(Attempt.state).in_(_OPEN)).group_by(trunk_name)
+    )
+    used = {row[0]: row[1] for row in rows}
+    held: list[Reason] = []
+    for name in names:
+        note, trunk = notes.get(name), seen.settings.trunk[name]
+        free = trunk.max_channels - trunk.reserve_inbound
+        if note and note.state != "up":
+            since = _local(note.since_at, seen.site_zone)
+            held.append(Reason("trunk_down", f"Trunk {name} is {note.state} since {since}: {note.reason}."))
+        elif used.get(name, 0) >= free:
+            held.append(Reason("trunk_full", f"Trunk {name} has {used[name]} of its {free} channels in use."))
+    if len(held) == len(names):
+        yield from held
+
+
+def _agents(session: Session, campaign: Campaign) -> Iterator[Reason]:
+    team = f"team {campaign.team}" if campaign.team else "the contact centre"
+    states = Counter(str(agent.state) for agent in team_agents(session, campaign.team))
+    away = (AgentState.OFFLINE, AgentState.PAUSED, AgentState.UNREACHABLE)
+    on_line = sum(count for state, count in states.items() if state not in away)
+    told = ", ".join(f"{count} {state}" for state, count in sorted(states.items())) or "it has no agents"
+    if not on_line:
+        yield Reason("no_agents", f"No agent of {team} is on line ({told}).")
+    elif not states.get(AgentState.IDLE):
+        ahead = campaign.mode == CampaignMode.PREDICTIVE
+        yield Reason("agents_busy", f"All agents of {team} on line are busy ({told}).", binds=not ahead)
+
+
+def _others_first(session: Session, lead: Lead, options: CampaignOptions, seen: Circumstances) -> Iterator[Reason]:
+    ahead = leads_ahead(session, lead, options, seen)
+    if ahead:
+        number = f"{COUNTED_AHEAD} or more" if ahead >= COUNTED_AHEAD else str(ahead)
+        noun = "lead comes" if ahead == 1 else "leads come"
+        yield Reason(
+            "others_first",
+            f"{number} {noun} first (served before, then new ones, newest first, then retries).",
+            binds=False,
+        )
+
+
+def leads_ahead(session: Session, lead: Lead, options: CampaignOptions, seen: Circumstances) -> int:
+    """How many leads that could be dialled now stand before this one, counted to COUNTED_AHEAD."""
+    open_zones = [zones for zones in zones_of(session, lead.campaign_id) if is_open(zones, options.hours, seen.now)]
+    if not open_zones:
+        return 0
+    ahead = 0
+    for lead_class in CLASSES:
+        own = _belongs(session, lead, lead_class)
+        ahead += _count(session, lead, lead_class, open_zones, seen.now, before_own=own)
+        if own or ahead >= COUNTED_AHEAD:
+            break
+    return min(ahead, COUNTED_AHEAD)
+
+
+def _belongs(session: Session, lead: Lead, lead_class: LeadClass) -> bool:
+    query = text(f"SELECT 1 FROM lead WHERE id = :id AND {lead_class.where}")
+    return session.connection().execute(query, {"id": lead.id}).first() is not None
+
+
+def _count(
+    session: Session, lead: Lead, lead_class: LeadClass, zones: list[str], now: datetime, *, before_own: bool
+) -> int:
+    conditions = [f"campaign_id = :campaign AND {lead_class.where} AND zones IN :zones"]
+    parameters: dict[str, Any] = {"campaign": lead.campaign_id, "zones": zones, "most": COUNTED_AHEAD}
+    if lead_class.is_timed:
+        conditions.append("next_attempt_at <= :now")
+        parameters["now"] = now
+    if before_own:
+        earlier = "(next_attempt_at, id) < (:due, :id)" if lead_class.is_timed else "id > :id"
+        conditions.append(f"(priority > :priority OR (priority = :priority AND {earlier}))")
+        parameters |= {"priority": lead.priority, "id": lead.id}
+        if lead_class.is_timed:
+            parameters["due"] = lead.next_attempt_at
+    query = text(
+        f"SELECT count(*) FROM (SELECT 1 FROM lead WHERE {' AND '.join(conditions)} LIMIT :most) AS ahead"
+    ).bindparams(bindparam("zones", expanding=True))
+    instants = [bindparam(name, type_=Instant()) for name in ("now", "due") if name in parameters]
+    return int(session.connection().execute(query.bindparams(*instants), parameters).scalar_one())
+
+
+def _nothing_due(
+    session: Session, campaign: Campaign, options: CampaignOptions, seen: Circumstances
+) -> Iterator[Reason]:
+    key = campaign_id(campaign)
+    zones = zones_of(session, key)
+    open_zones = [zone for zone in zones if is_open(zone, options.hours, seen.now)]
+    if zones and not open_zones:
+        moments = [at for at in (next_change(zone, options.hours, seen.now) for zone in zones) if at]
+        when = f"the first zone opens at {_local(min(moments), seen.site_zone)}" if moments else "they never open"
+        yield Reason("outside_hours", f"Outside the calling hours {options.hours} of every lead: {when}.")
+        return
+    due = next_due_at(session, key, open_zones, seen.now) if open_zones else None
+    if due is not None and due > seen.now:
+        yield Reason("not_due", f"The next lead is due at {_local(due, seen.site_zone)}.")
+
+
+def _last_pace(session: Session, campaign: Campaign) -> Iterator[Reason]:
+    decisions = pace_decisions(session, campaign_id(campaign))
+    if decisions:
+        yield Reason("pace", f"Last pacing decision: {pace_text(decisions[0])}.", binds=False)
+
+
+def pace_text(decision: dict[str, Any]) -> str:
+    """A pacing decision in one line."""
+    words = decision.get("detail") or decision.get("reason") or decision.get("why")
+    rest = {k: v for k, v in decision.items() if k not in ("detail", "reason", "why") and not isinstance(v, dict)}
+    told = ", ".join(f"{key} {_short(value)}" for key, value in rest.items())
+    return f"{words} ({told})" if words else told
+
+
+def why_document(reasons: list[Reason]) -> dict[str, Any]:
+    """``dialable``: nothing holds it back now."""
+    return {
+        "dialable": not any(reason.binds for reason in reasons),
+        "reasons": [reason.as_json() for reason in reasons],
+    }
+
+
+def campaign_facts(session: Session, campaign: Campaign, seen: Circumstances) -> dict[str, Any]:
+    """What stands beside the reasons of `why campaign`."""
+    key = campaign_id(campaign)
+    agents = Counter(str(agent.state) for agent in team_agents(session, campaign.team))
+    return {
+        "campaign": campaign.name,
+        "mode": str(campaign.mode),
+        "state": str(campaign.state),
+        "multiplier": campaign.multiplier,
+        "agents": dict(agents),
+        "live": live_counts(session, key),
+        "decisions": pace_decisions(session, key),
+        "at": iso(seen.now),
+    }
+
+
+def _short(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _local(at: datetime, zones: str) -> str:
+    """An instant as the clock on the wall of the first zone shows it."""
+    zone = ZoneInfo(zones.split(",", maxsplit=1)[0])
+    return f"{at.astimezone(zone):%Y-%m-%d %H:%M:%S} {zone.key}"

@@ -1,0 +1,202 @@
+"""The schema's version: what the database has, what this program needs, and the way from one to the other."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import struct
+import time
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import URL, Connection, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
+
+from contact_center.errors import Unreachable, UsageError
+from contact_center.store.engine import for_writing, open_engine
+from contact_center.store.errors import explain, place
+
+UPGRADE_SECONDS = 60.0
+"""How long an upgrade waits for another one, or for any writer, to end."""
+
+_MIGRATIONS = Path(__file__).parent.parent / "migrations"
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaState:
+    """``current``: the revision the database has, None for none; ``head``: the one this program needs."""
+
+    current: str | None
+    head: str
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the program may run on this database."""
+        return self.current == self.head
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    return config
+
+
+def _parse(url: str | URL) -> URL:
+    try:
+        return make_url(url)
+    except ArgumentError:
+        raise UsageError("[database] url is not a database URL; sqlite:///callwright.db is one.") from None
+
+
+def upgrade(url: str | URL) -> SchemaState:
+    """Bring the database to the head revision; a missing SQLite file is created, readable to its group.
+
+    Two upgrades at once are safe: the second waits and finds nothing left to do.
+    Raises UsageError or Unreachable with one sentence.
+    """
+    parsed = _parse(url)
+    if parsed.get_backend_name() == "sqlite":
+        _create_file(parsed)
+        _check_file(parsed)
+    engine = open_engine(parsed, pool_size=1, lock_seconds=UPGRADE_SECONDS, statement_seconds=3600.0, pre_ping=False)
+    try:
+        if parsed.get_backend_name() == "sqlite":
+            _use_wal(parsed)
+        with for_writing(engine).begin() as connection:
+            state = _state(connection)
+            _refuse_newer(state, parsed)
+            if not state.is_current:
+                config = _config()
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
+            return _state(connection)
+    except DBAPIError as error:
+        raise explain(error, parsed) from error
+    except sqlite3.Error as error:
+        raise explain(DBAPIError("", None, error), parsed) from error
+    finally:
+        engine.dispose()
+
+
+def schema_state(url: str | URL) -> SchemaState:
+    """What the database has and what this program needs. Raises UsageError or Unreachable."""
+    parsed = _parse(url)
+    if parsed.get_backend_name() == "sqlite":
+        if not Path(str(parsed.database)).exists():
+            return SchemaState(None, _head())
+        _check_file(parsed)
+    engine = open_engine(parsed, pool_size=1, pre_ping=False)
+    try:
+        with engine.begin() as connection:
+            return _state(connection)
+    except DBAPIError as error:
+        raise explain(error, parsed) from error
+    finally:
+        engine.dispose()
+
+
+def require_current(url: str | URL) -> None:
+    """Refuse to go on with a database this program must not touch.
+
+    Raises Unreachable when the database is away, UsageError when its schema is not this program's, the file
+    is not a sound database, or it cannot be written to.
+    """
+    parsed = _parse(url)
+    state, where = schema_state(parsed), place(parsed)
+    if state.current is None:
+        raise UsageError(f"{where}: there is no Callwright database yet; run `callwright db upgrade`.")
+    _refuse_newer(state, parsed)
+    if not state.is_current:
+        raise UsageError(
+            f"{where}: the database has schema {state.current}, this program needs {state.head}; "
+            "run `callwright db upgrade`."
+        )
+    _prove_writable(parsed)
+
+
+def _prove_writable(url: URL) -> None:
+    engine = open_engine(url, pool_size=1, pre_ping=False)
+    try:
+        with for_writing(engine).connect() as connection:
+            connection.begin()
+            connection.exec_driver_sql("DELETE FROM control WHERE id < 0")
+            connection.rollback()
+    except DBAPIError as error:
+        raise explain(error, url) from error
+    finally:
+        engine.dispose()
+
+
+def _head() -> str:
+    return str(ScriptDirectory.from_config(_config()).get_current_head())
+
+
+def _state(connection: Connection) -> SchemaState:
+    return SchemaState(MigrationContext.configure(connection).get_current_revision(), _head())
+
+
+def _refuse_newer(state: SchemaState, url: URL) -> None:
+    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+    if state.current is not None and state.current not in known:
+        raise UsageError(
+            f"{place(url)}: the database was made by a newer Callwright (schema {state.current}); install that version."
+        )
+
+
+def _create_file(url: URL) -> None:
+    file = Path(str(url.database))
+    try:
+        os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o640))
+    except FileExistsError:
+        return
+    except OSError as error:
+        raise UsageError(
+            f"{file}: the database cannot be created here ({error.strerror}); mend [database] url."
+        ) from None
+
+
+def _check_file(url: URL) -> None:
+    """Find what SQLite would only find out later: a folder, a strange file, one that was cut short."""
+    file = Path(str(url.database))
+    if not file.is_file():
+        raise UsageError(f"{file}: this is not a file; mend [database] url.")
+    try:
+        with file.open("rb") as stream:
+            header = stream.read(100)
+        size = file.stat().st_size
+        unmerged = 0
+        with suppress(FileNotFoundError):
+            unmerged = Path(f"{file}-wal").stat().st_size
+    except OSError as error:
+        raise UsageError(f"{file}: it cannot be read ({error.strerror}); mend its permissions.") from None
+    if not header:
+        return
+    if len(header) < 100 or not header.startswith(b"SQLite format 3\0"):
+        raise UsageError(f"{file}: this is not an SQLite database; mend [database] url.")
+    page_size, pages = struct.unpack(">H", header[16:18])[0], struct.unpack(">I", header[28:32])[0]
+    # While a write-ahead log waits to be merged the file may rightly be shorter than its header says.
+    if not unmerged and size < pages * (65536 if page_size == 1 else page_size):
+        raise UsageError(f"{file}: the file was cut short; restore it from a backup.")
+
+
+def _use_wal(url: URL) -> None:
+    """Switch to the write-ahead log, a property of the file. It needs the file for itself for a moment."""
+    deadline = time.monotonic() + UPGRADE_SECONDS
+    with closing(sqlite3.connect(str(url.database), isolation_level=None)) as connection:
+        while connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+            try:
+                connection.execute("PRAGMA journal_mode=WAL")
+            except sqlite3.OperationalError as error:
+                # The busy time-out does not hold for this pragma: two upgrades may meet here.
+                if error.sqlite_errorname != "SQLITE_BUSY":
+                    raise
+                if time.monotonic() > deadline:
+                    raise Unreachable(
+                        f"{place(url)}: another program holds the database locked; end it and try again."
+                    ) from error
+                time.sleep(0.02)

@@ -1,0 +1,243 @@
+"""The writer: facts are posted without waiting, intents are committed before the act.
+
+One thread owns one connection. What is posted and what is committed is stored in the order of the calls.
+While the database is away facts are kept in order, in memory and in a journal that survives a crash.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+import structlog
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from contact_center.clock import Clock
+from contact_center.errors import Unreachable
+from contact_center.ids import new_id
+from contact_center.store.errors import OutcomeUnknown, place
+from contact_center.store.fact import Fact
+from contact_center.store.journal import Entry, Journal
+from contact_center.store.link import Link
+from contact_center.store.requests import OUTCOME_SECONDS, Request
+from contact_center.store.worker import Worker
+
+STALL_SECONDS = 0.8
+"""A statement at work for so long makes the database unhealthy."""
+CUT_SECONDS = 3.0
+"""A statement at work for so long has its connection cut."""
+WATCH_SECONDS = 0.1
+START_SECONDS = 10.0
+"""How long the replay of an earlier journal may take before the start is given up."""
+STOP_SECONDS = 5.0
+"""How long an ending writer goes on storing; what is left then stays in the journal."""
+
+T = TypeVar("T")
+_log = structlog.get_logger(__name__)
+
+
+class Writer:
+    """Use it as ``async with Writer(engine, clock, journal_path) as writer``."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        clock: Clock,
+        journal_path: Path | None = None,
+        *,
+        start_seconds: float = START_SECONDS,
+        stop_seconds: float = STOP_SECONDS,
+    ) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._journal_path = journal_path
+        self._start_seconds = start_seconds
+        self._stop_seconds = stop_seconds
+        self._journal: Journal | None = None
+        self._worker: Worker | None = None
+        self._thread: threading.Thread | None = None
+        self._watcher: asyncio.Task[None] | None = None
+        self._listeners: list[Callable[[bool], None]] = []
+        self._was_healthy = True
+        self._stirred = asyncio.Event()
+
+    async def __aenter__(self) -> Self:
+        """Start the thread and store first what an earlier run left in the journal.
+
+        Raises Unreachable when the database does not take it; the journal is kept then.
+        """
+        loop = asyncio.get_running_loop()
+        entries = self._open_journal()
+
+        def on_change() -> None:
+            with suppress(RuntimeError):  # the loop may be closed already
+                loop.call_soon_threadsafe(self._look)
+
+        self._worker = Worker(Link(self._engine), self._clock, self._journal, new_id("w"), on_change)
+        self._worker.replay(entries)
+        self._thread = threading.Thread(target=self._worker.run, name="callwright-writer", daemon=True)
+        self._thread.start()
+        self._watcher = asyncio.create_task(self._watch(), name="writer-watch")
+        if entries and not await self.drain(self._start_seconds):
+            trouble = self.trouble
+            await self._end(0.0)
+            raise Unreachable(trouble or f"{place(self._engine.url)}: the journal could not be stored.")
+        if entries:
+            _log.warning("journal_replayed", action="store", facts=len(entries))
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Store what is left, within ``stop_seconds``; the rest stays in the journal for the next start."""
+        await self._end(self._stop_seconds)
+
+    def _open_journal(self) -> list[Entry]:
+        if self._journal_path is None:
+            return []
+        self._journal = Journal(self._journal_path)
+        entries, senseless = self._journal.read()
+        if senseless:
+            beside = self._journal.set_aside(senseless)
+            _log.error("journal_lines_rejected", action="store", lines=len(senseless), file=str(beside))
+        self._journal.reserve()
+        return entries
+
+    async def _end(self, within: float) -> None:
+        worker, thread, watcher = self._worker, self._thread, self._watcher
+        if worker is None or thread is None or watcher is None:
+            return
+        if within:
+            await self.drain(within)
+        worker.stop()
+        await asyncio.to_thread(thread.join, STOP_SECONDS)
+        left, self._thread = worker.backlog, None
+        await watcher
+        if left:
+            _log.warning("facts_left", action="store", facts=left, journal=str(self._journal_path or "none"))
+        if self._journal is not None and not thread.is_alive():
+            self._journal.close(remove=left == 0)
+            self._journal = None
+
+    # ---- storing
+
+    def post(self, fact: Fact) -> None:
+        """Store this, in its turn. Never blocks, never raises."""
+        if self._worker is None or self._thread is None:
+            _log.error("fact_posted_to_no_writer", action="store", fact=type(fact).__name__)
+            return
+        self._worker.post(fact)
+
+    async def commit(self, fn: Callable[[Session], T], within: float = 2.0) -> T:
+        """Run ``fn`` in a writing transaction; returns after COMMIT, what ``fn`` gave.
+
+        ``fn`` runs in the writer's thread, and again when its transaction was rolled back: it does nothing
+        but use the session. What it raises is raised here, and nothing is stored. Raises Unreachable when
+        the database is in trouble or ``within`` seconds are over: nothing is stored and never will be,
+        because the thread asks, immediately before COMMIT, whether it was called off. When the connection
+        is lost in COMMIT itself, PostgreSQL is asked by the transaction's number; only when that cannot be
+        done either is OutcomeUnknown raised.
+        """
+        return await self._ask(fn, writes=True, within=within)
+
+    async def read(self, fn: Callable[[Session], T], within: float = 2.0) -> T:
+        """Run ``fn`` in a reading transaction, after everything posted before. Raises as `commit` does."""
+        return await self._ask(fn, writes=False, within=within)
+
+    async def _ask(self, fn: Callable[[Session], T], *, writes: bool, within: float) -> T:
+        worker = self._worker
+        if worker is None or self._thread is None:
+            raise Unreachable("The writer is not running.")
+        if not self.healthy:
+            raise Unreachable(self.trouble)
+        request = Request(fn, writes=writes)
+        worker.ask(request)
+        try:
+            await asyncio.wait({request.future}, timeout=within)
+            if not request.future.done() and not request.call_off():
+                # COMMIT is on the way and cannot be called back.
+                await asyncio.wait({request.future}, timeout=OUTCOME_SECONDS + STALL_SECONDS)
+                if not request.future.done():
+                    raise OutcomeUnknown(self._unanswered())
+        except asyncio.CancelledError:
+            request.call_off()
+            raise
+        if not request.future.done():
+            raise Unreachable(self.trouble or self._too_slow(within))
+        answer: T = request.future.result()
+        return answer
+
+    def _unanswered(self) -> str:
+        return (
+            f"{place(self._engine.url)}: the database does not answer a COMMIT; whether the change is stored "
+            "will be seen when it is back."
+        )
+
+    def _too_slow(self, within: float) -> str:
+        return f"{place(self._engine.url)}: the database took longer than {within:g} s; nothing was stored."
+
+    async def drain(self, within: float = 5.0) -> bool:
+        """Wait until everything posted is stored; False when it is not ``within`` so many seconds."""
+        try:
+            async with asyncio.timeout(within):
+                while self.backlog:
+                    self._stirred.clear()
+                    await self._stirred.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    # ---- health
+
+    @property
+    def healthy(self) -> bool:
+        """Whether the database takes writes; False within a second of the opposite."""
+        worker = self._worker
+        return worker is not None and not worker.trouble and worker.link.stalled_seconds < STALL_SECONDS
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong with the database, in one sentence; empty when nothing is."""
+        worker = self._worker
+        if worker is None:
+            return "The writer is not running."
+        if worker.trouble or worker.link.stalled_seconds < STALL_SECONDS:
+            return worker.trouble
+        return f"{place(self._engine.url)}: the database does not answer."
+
+    @property
+    def backlog(self) -> int:
+        """How many facts are posted and not stored yet."""
+        return 0 if self._worker is None else self._worker.backlog
+
+    @property
+    def quarantined(self) -> int:
+        """How many facts were put aside since the start."""
+        return 0 if self._worker is None else self._worker.quarantined
+
+    def on_health(self, fn: Callable[[bool], None]) -> None:
+        """Call ``fn`` on the event loop at each change of `healthy`."""
+        self._listeners.append(fn)
+
+    def _look(self) -> None:
+        self._stirred.set()
+        if self.healthy != self._was_healthy:
+            self._was_healthy = not self._was_healthy
+            for listener in self._listeners:
+                listener(self._was_healthy)
+
+    async def _watch(self) -> None:
+        """See what the thread cannot report: that it hangs in a statement."""
+        while self._worker is not None and self._thread is not None:
+            await asyncio.sleep(WATCH_SECONDS)
+            self._look()
+            if not self.healthy and self.backlog:
+                await asyncio.to_thread(self._worker.write_journal)
+            if self._worker.link.stalled_seconds > CUT_SECONDS:
+                self._worker.link.cut()
