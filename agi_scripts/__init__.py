@@ -1,0 +1,1 @@
+"""What an agent dials as a code: one script per code, served over FastAGI."""
