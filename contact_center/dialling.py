@@ -78,9 +78,7 @@ class Progress(Protocol):
         """The customer answered."""
         ...
 
-    def connected(
-        self, order: DialOrder, at: datetime, agent: str, agent_channel_id: str, bridge_id: str
-    ) -> None:
+    def connected(self, order: DialOrder, at: datetime, agent: str, agent_channel_id: str, bridge_id: str) -> None:
         """Customer and agent hear each other."""
         ...
 

@@ -36,7 +36,7 @@ class NotFound(CallwrightError):
 
     def __init__(self, what: str, name: object) -> None:
         super().__init__(
-            f"There is no {what} {name!r}; `callwright {what.split()[0]} list` shows what there is."
+            f"There is no {what} {name!r}; `callwright {what.split(maxsplit=1)[0]} list` shows what there is."
         )
 
 

@@ -49,9 +49,7 @@ class Hours(BaseModel):
 
     @classmethod
     def _parse_one(cls, text: str) -> Self:
-        match = re.fullmatch(
-            r"\s*(?:([a-z]{3})(?:-([a-z]{3}))?\s+)?(\d{1,2}):(\d\d)-(\d{1,2}):(\d\d)\s*", text.lower()
-        )
+        match = re.fullmatch(r"\s*(?:([a-z]{3})(?:-([a-z]{3}))?\s+)?(\d{1,2}):(\d\d)-(\d{1,2}):(\d\d)\s*", text.lower())
         if not match:
             raise ValueError("hours such as 08:00-21:00 or mon-fri 08:00-20:00, sat 10:00-18:00 are wanted")
         first, last, *clock = match.groups()
@@ -110,9 +108,7 @@ class Options(BaseModel):
                 known = ", ".join(sorted(type(self).model_fields))
                 raise UsageError(f"{key} is not a known key; known are {known}.") from None
             message = str(first["msg"]).removeprefix("Value error, ")
-            raise UsageError(
-                f"{key}={first['input']} is not allowed: {message[0].lower()}{message[1:]}."
-            ) from None
+            raise UsageError(f"{key}={first['input']} is not allowed: {message[0].lower()}{message[1:]}.") from None
 
 
 class CampaignOptions(Options):

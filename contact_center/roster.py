@@ -197,11 +197,7 @@ class Roster:
         if status is AgentStatus.ONLINE and seat.status is not AgentStatus.ONLINE:
             seat.idle_since_at = self._clock.now()
         seat.status, seat.pause_reason = status, reason
-        self._post(
-            AgentStatusChanged(
-                ext=seat.ext, status=status, pause_reason=reason, actor=by, at=self._clock.now()
-            )
-        )
+        self._post(AgentStatusChanged(ext=seat.ext, status=status, pause_reason=reason, actor=by, at=self._clock.now()))
 
     # -- what the system sees -------------------------------------------------------------------------
 

@@ -130,10 +130,7 @@ class Trunk(Section):
     @classmethod
     def _macros(cls, value: str) -> str:
         bare = value.removeprefix("sip:")
-        if (
-            set(re.findall(r"\{([^}]*)\}", bare)) - {"number", "host", "port", "server"}
-            or "{number}" not in bare
-        ):
+        if set(re.findall(r"\{([^}]*)\}", bare)) - {"number", "host", "port", "server"} or "{number}" not in bare:
             raise ValueError("only {number}, {host}, {port} and {server} may be used, and {number} must be")
         rest = re.sub(r"\{[a-z]+\}", "", bare)
         if not re.fullmatch(r"[A-Za-z0-9+*@:;=._\-]*", rest) or rest.count("@") != 1:
@@ -192,9 +189,7 @@ def find_file(explicit: Path | None, environment: Mapping[str, str]) -> Path | N
 
     Raises SettingsError when a file that was named is not there.
     """
-    named = explicit or (
-        Path(environment["CALLWRIGHT_CONFIG"]) if environment.get("CALLWRIGHT_CONFIG") else None
-    )
+    named = explicit or (Path(environment["CALLWRIGHT_CONFIG"]) if environment.get("CALLWRIGHT_CONFIG") else None)
     if named is not None:
         if not named.is_file():
             raise SettingsError(f"{named}: there is no such file; `callwright init` writes one.")

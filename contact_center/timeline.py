@@ -274,9 +274,7 @@ def fold(log: CallLog) -> dict[str, Any]:
         "wait_seconds": round(_seconds(header.started_at, answered.at if answered else ended.at), 3),
         "ring_seconds": round(_seconds(rang.at, answered.at if answered else ended.at) if rang else 0.0, 3),
         "talk_seconds": round(talk_seconds, 3),
-        "answer_to_agent_seconds": round(_seconds(answered.at, connected.at), 3)
-        if answered and connected
-        else None,
+        "answer_to_agent_seconds": round(_seconds(answered.at, connected.at), 3) if answered and connected else None,
         "hung_up_by": (left.party if left else Party.SYSTEM).value,
         "call_state": call_state(log, ended.outcome).value,
         "disposition": ended.outcome.value,

@@ -1,0 +1,212 @@
+"""`callwright call ...`: the records of calls, and calls in progress."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.console import RenderableType
+
+from contact_center.console.chart import call_view
+from contact_center.console.context import Console, console_of
+from contact_center.console.lead import number_of, refuse_json_to_stdout
+from contact_center.console.moments import instant
+from contact_center.console.output import count, local, seconds, table
+from contact_center.console.spreadsheet import CsvSheet, written
+from contact_center.errors import Unreachable
+from contact_center.models import Call, Lead
+from contact_center.store.admin import By
+from contact_center.store.admin_calls import dispose_call, hang_up_call
+from contact_center.store.queries_calls import (
+    COLUMNS,
+    SORTS,
+    CallFilter,
+    call_document,
+    call_pages,
+    find_call,
+    list_calls,
+)
+
+app = typer.Typer(help="Calls: records, and calls in progress.", no_args_is_help=False)
+CallId = typer.Argument(metavar="ID", help="The call's id, as `call list` shows it.")
+OfCampaign = typer.Option("", "--campaign", help="Only this campaign.")
+OfQueue = typer.Option("", "--queue", help="Only this queue.")
+OfAgent = typer.Option("", "--agent", help="Only calls of the agent of this name.")
+OfKind = typer.Option(
+    "", "--kind", help="inbound, callback, manual, preview, progressive, power, predictive, internal."
+)
+OfDisposition = typer.Option("", "--disposition", help="Only this disposition, such as SALE.")
+OfNumber = typer.Option("", "--number", help="Only calls with this number.")
+From = typer.Option("", "--from", help="Started at or after: 2026-03-01, '2026-03-01 09:00', 09:00.")
+To = typer.Option("", "--to", help="Started before.")
+
+
+def _moment(console: Console, text: str, option: str) -> datetime | None:
+    """A bound of a list: local times of the site."""
+    if not text:
+        return None
+    return instant(text, console.settings.site.timezone, console.clock.now(), option)
+
+
+@app.command("list", epilog="Example: callwright call list --campaign spring --from 2026-03-01 --disposition SALE")
+def list_(
+    ctx: typer.Context,
+    campaign: str = OfCampaign,
+    queue: str = OfQueue,
+    agent: str = OfAgent,
+    kind: str = OfKind,
+    disposition: str = OfDisposition,
+    number: str = OfNumber,
+    start: str = From,
+    end: str = To,
+    limit: int = typer.Option(100, "--limit", min=1, max=100_000, help="At most so many."),
+    sort: str = typer.Option("-started_at", "--sort", help=f"One of {', '.join(SORTS)}; - in front turns it round."),
+) -> None:
+    """Show calls, the newest first."""
+    console = console_of(ctx)
+    wanted = CallFilter(
+        campaign=campaign,
+        queue=queue,
+        agent=agent,
+        kind=kind,
+        disposition=disposition,
+        number=number_of(console, number) if number else "",
+        start=_moment(console, start, "--from"),
+        end=_moment(console, end, "--to"),
+        sort=sort,
+    )
+    with console.reading() as session:
+        documents = [call_document(call) for call in list_calls(session, wanted, limit)]
+    console.show(documents, lambda found: _table(console, found))
+
+
+@app.command(epilog="Example: callwright call show call-06d2k1mz8q4v7w3xyz --json")
+def show(ctx: typer.Context, call_id: str = CallId) -> None:
+    """Show one call; in the terminal with a chart of its timeline."""
+    console = console_of(ctx)
+    with console.reading() as session:
+        document = call_document(find_call(session, call_id))
+    console.show(document, lambda found: call_view(found, console.settings.site.timezone))
+
+
+@app.command(epilog="Example: callwright call export calls.csv --from 2026-03-01 --to 2026-04-01")
+def export(
+    ctx: typer.Context,
+    file: Path | None = typer.Argument(None, metavar="[FILE]", help="A CSV file; without it, stdout."),
+    campaign: str = OfCampaign,
+    queue: str = OfQueue,
+    agent: str = OfAgent,
+    kind: str = OfKind,
+    disposition: str = OfDisposition,
+    start: str = From,
+    end: str = To,
+) -> None:
+    """Write calls as CSV that no spreadsheet takes for formulas, oldest first."""
+    console = console_of(ctx)
+    refuse_json_to_stdout(console, file)
+    wanted = CallFilter(
+        campaign=campaign,
+        queue=queue,
+        agent=agent,
+        kind=kind,
+        disposition=disposition,
+        start=_moment(console, start, "--from"),
+        end=_moment(console, end, "--to"),
+    )
+    with written(file) as stream:
+        sheet = CsvSheet(stream, COLUMNS)
+        last: Call | None = None
+        while page := _page(console, wanted, last):
+            for call in page:
+                document = call_document(call)
+                sheet.write(document[name] for name in COLUMNS)
+            last = page[-1]
+    if file is not None and str(file) != "-":
+        console.done(f"{count(sheet.rows, 'call')} written to {file}.", {"exported": sheet.rows, "file": str(file)})
+
+
+def _page(console: Console, wanted: CallFilter, last: Call | None) -> list[Call]:
+    with console.reading() as session:
+        return call_pages(session, wanted, last)
+
+
+@app.command(epilog="Example: callwright call dispose call-06d2k1mz8q4v7w3xyz CALLBK --callback-at '2026-03-02 15:00'")
+def dispose(
+    ctx: typer.Context,
+    call_id: str = CallId,
+    code: str = typer.Argument(metavar="CODE", help="SALE, NI, CALLBK, DNC, ... or a digit as keyed: 1 is SALE."),
+    callback_at: str = typer.Option(
+        "",
+        "--callback-at",
+        metavar="T",
+        help="Call him then: ISO, or local time of the lead, as 15:00 or +2h.",
+    ),
+    dnc: bool = typer.Option(False, "--dnc", help="And never call the number again."),
+) -> None:
+    """Say what came of a call; its lead is done, called back, or never called again."""
+    console = console_of(ctx)
+    now = console.clock.now()
+    due = _callback(console, call_id, callback_at, now) if callback_at else None
+    with console.writing() as session:
+        call = dispose_call(session, By(console.actor, now), call_id, code, callback_at=due, dnc=dnc)
+        document = call_document(call)
+    when = f", to be called back at {local(due, console.settings.site.timezone)}" if due else ""
+    console.done(f"Call {call_id} is {call.disposition}{when}.", document)
+
+
+def _callback(console: Console, call_id: str, text: str, now: datetime) -> datetime:
+    """The instant of a promised call, read in the lead's own zone when that is one."""
+    zone = console.settings.site.timezone
+    with console.reading() as session:
+        call = find_call(session, call_id)
+        lead = session.get(Lead, call.lead_id) if call.lead_id else None
+        if lead is not None and lead.zones and "," not in lead.zones:
+            zone = lead.zones
+    return instant(text, zone, now, "--callback-at")
+
+
+@app.command(epilog="Example: callwright call hangup call-06d2k1mz8q4v7w3xyz")
+def hangup(ctx: typer.Context, call_id: str = CallId) -> None:
+    """End a call in progress; only a running serve can."""
+    console = console_of(ctx)
+    with console.reading() as session:
+        find_call(session, call_id)
+    if not console.serve_is_running():
+        raise Unreachable("No serve is running, so nobody can hang up; start `callwright serve`.")
+    with console.writing() as session:
+        hang_up_call(session, By(console.actor, console.clock.now()), call_id)
+    console.done(f"Call {call_id} is being hung up.", {"call_id": call_id, "hangup": "asked"})
+
+
+def _table(console: Console, documents: list[dict[str, Any]]) -> RenderableType:
+    zone = console.settings.site.timezone
+    columns = (
+        "id",
+        "started",
+        "kind",
+        "queue/campaign",
+        "number",
+        "agents",
+        "wait",
+        "talk",
+        "disposition",
+        "ended by",
+    )
+    rows = (
+        (
+            d["id"],
+            local(d["started_at"], zone),
+            d["kind"],
+            d["campaign"] or d["queue"],
+            d["caller_number"],
+            d["agents"],
+            seconds(d["wait_seconds"]),
+            seconds(d["talk_seconds"]),
+            d["disposition"],
+            d["hung_up_by"],
+        )
+        for d in documents
+    )
+    return table(columns, rows)

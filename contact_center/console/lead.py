@@ -1,0 +1,231 @@
+"""`callwright lead ...`: the people to reach. `lead import` is added by the dialer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.console import RenderableType
+from sqlalchemy.orm import Session
+
+from contact_center import numbers, zones
+from contact_center.console.context import Console, console_of
+from contact_center.console.output import count, facts, local, table
+from contact_center.console.spreadsheet import CsvSheet, written
+from contact_center.errors import UsageError
+from contact_center.store.admin import By, pairs
+from contact_center.store.admin_leads import LeadDraft, add_lead, checked_priority, erase_number
+from contact_center.store.queries import find_campaign
+from contact_center.store.queries_leads import (
+    SORTS,
+    LeadFilter,
+    campaign_names,
+    find_lead,
+    lead_attempts,
+    lead_document,
+    lead_pages,
+    list_leads,
+)
+from contact_center.terms import LeadState
+
+app = typer.Typer(help="Leads: the people to reach.", no_args_is_help=False)
+_COLUMNS = (
+    *(
+        "id",
+        "campaign",
+        "number",
+        "state",
+        "disposition",
+        "attempts",
+        "next_attempt_at",
+        "last_agent",
+        "priority",
+    ),
+    *("timezones", "reason", "created_at", "closed_at"),
+)
+_MOST_FIELDS = 1000
+
+
+def number_of(console: Console, text: str) -> str:
+    """E.164 of a number on the command line. Raises UsageError."""
+    site = console.settings.site
+    return numbers.normalise(text, site.country, site.number_check)
+
+
+def refuse_json_to_stdout(console: Console, file: Path | None) -> None:
+    """An export is CSV; with ``--json`` stdout belongs to one JSON document. Raises UsageError."""
+    if console.json and (file is None or str(file) == "-"):
+        raise UsageError("With --json an export needs a FILE; stdout is for the JSON document.")
+
+
+def _draft(console: Console, number: str, values: dict[str, str]) -> LeadDraft:
+    own = number_of(console, number)
+    zone = zones.zone_key(own, site_zone=console.settings.site.timezone, explicit=values.pop("timezone", None))
+    priority = checked_priority(values.pop("priority", "0"))
+    return LeadDraft(own, zone, priority, dict(values))
+
+
+@app.command(epilog="Example: callwright lead add spring +442079460018 first_name=Ann priority=5")
+def add(
+    ctx: typer.Context,
+    campaign: str = typer.Argument(metavar="CAMPAIGN"),
+    number: str = typer.Argument(metavar="NUMBER"),
+    values: list[str] | None = typer.Argument(
+        None, metavar="[KEY=VALUE...]", help="priority, timezone, and any field of your own."
+    ),
+) -> None:
+    """Add one lead to a campaign."""
+    console = console_of(ctx)
+    draft = _draft(console, number, pairs(values or []))
+    with console.writing() as session:
+        by = By(console.actor, console.clock.now())
+        lead = add_lead(session, by, find_campaign(session, campaign), draft)
+        document = lead_document(lead, campaign)
+    held = f", but is never called: it is {lead.reason}" if lead.state == LeadState.DNC else ""
+    console.done(f"Lead {lead.id} ({lead.number}) is added to {campaign}{held}.", document)
+    console.note_applies()
+
+
+@app.command("list", epilog="Example: callwright lead list --campaign spring --state due --sort next_attempt_at")
+def list_(
+    ctx: typer.Context,
+    name: str = typer.Argument("", metavar="[CAMPAIGN]", help="Only this campaign."),
+    campaign: str = typer.Option("", "--campaign", help="The same."),
+    state: str = typer.Option("", "--state", help="new, due, dialing, talking, done, closed or dnc."),
+    number: str = typer.Option("", "--number", help="Only this number."),
+    limit: int = typer.Option(100, "--limit", min=1, max=100_000, help="At most so many."),
+    sort: str = typer.Option("id", "--sort", help=f"One of {', '.join(SORTS)}; - in front turns it round."),
+) -> None:
+    """Show leads."""
+    console = console_of(ctx)
+    wanted = LeadFilter(campaign or name, state, number_of(console, number) if number else "", sort)
+    with console.reading() as session:
+        names = campaign_names(session)
+        documents = [
+            lead_document(lead, names.get(lead.campaign_id, "")) for lead in list_leads(session, wanted, limit)
+        ]
+    console.show(documents, lambda found: _table(console, found))
+
+
+@app.command(epilog="Example: callwright lead show 17 --json")
+def show(ctx: typer.Context, lead_id: int = typer.Argument(metavar="ID")) -> None:
+    """Show one lead with its dials."""
+    console = console_of(ctx)
+    with console.reading() as session:
+        lead = find_lead(session, lead_id)
+        document = lead_document(lead, campaign_names(session).get(lead.campaign_id, ""))
+        document["history"] = lead_attempts(session, lead_id)
+    console.show(document, lambda found: _view(console, found))
+
+
+@app.command(epilog="Example: callwright lead export leads.csv --campaign spring")
+def export(
+    ctx: typer.Context,
+    file: Path | None = typer.Argument(None, metavar="[FILE]", help="A CSV file; without it, stdout."),
+    campaign: str = typer.Option("", "--campaign", help="Only this campaign."),
+    state: str = typer.Option("", "--state", help="Only this state."),
+) -> None:
+    """Write leads as CSV that no spreadsheet takes for formulas."""
+    console = console_of(ctx)
+    refuse_json_to_stdout(console, file)
+    wanted = LeadFilter(campaign, state)
+    keys = _field_names(console, wanted)
+    names: dict[int, str] = {}
+    with written(file) as stream:
+        sheet, after = CsvSheet(stream, [*_COLUMNS, *keys]), 0
+        while page := _page(console, wanted, after, names):
+            for document in page:
+                sheet.write([*(document[name] for name in _COLUMNS), *(document["fields"].get(k) for k in keys)])
+            after = page[-1]["id"]
+    if file is not None and str(file) != "-":
+        console.done(f"{count(sheet.rows, 'lead')} written to {file}.", {"exported": sheet.rows, "file": str(file)})
+
+
+def _page(console: Console, wanted: LeadFilter, after: int, names: dict[int, str]) -> list[dict[str, Any]]:
+    with console.reading() as session:
+        if not names:
+            names.update(campaign_names(session))
+        return [lead_document(lead, names.get(lead.campaign_id, "")) for lead in lead_pages(session, wanted, after)]
+
+
+def _field_names(console: Console, wanted: LeadFilter) -> list[str]:
+    """The fields of all leads to be written: the header needs them before the first row."""
+    found: dict[str, None] = {}
+    after, session_page = 0, list[Any]()
+    while True:
+        with console.reading() as session:
+            session_page = _fields(session, wanted, after)
+        if not session_page:
+            return list(found)[:_MOST_FIELDS]
+        for _, fields in session_page:
+            found.update(dict.fromkeys(fields))
+        after = session_page[-1][0]
+
+
+def _fields(session: Session, wanted: LeadFilter, after: int) -> list[tuple[int, dict[str, Any]]]:
+    return [(lead.id or 0, lead.fields) for lead in lead_pages(session, wanted, after)]
+
+
+@app.command(epilog="Example: callwright lead erase +442079460018")
+def erase(ctx: typer.Context, number: str = typer.Argument(metavar="NUMBER")) -> None:
+    """Forget a person: his number and data go from leads, calls, dials and events.
+
+    Counts stay true, and an entry on the do-not-call list stays, so that he is not called again.
+    """
+    console = console_of(ctx)
+    own = number_of(console, number)
+    with console.writing() as session:
+        counts = erase_number(session, By(console.actor, console.clock.now()), own)
+    kept = " His entry on the do-not-call list stays." if counts["dnc_entries_kept"] else ""
+    console.done(
+        f"{count(counts['leads'], 'lead')}, {count(counts['calls'], 'call')} and "
+        f"{count(counts['attempts'], 'dial')} of "
+        f"{numbers.mask(own)} no longer show who he is.{kept}",
+        {"number": numbers.mask(own), **counts},
+    )
+
+
+def _table(console: Console, documents: list[dict[str, Any]]) -> RenderableType:
+    zone = console.settings.site.timezone
+    columns = (
+        "id",
+        "campaign",
+        "number",
+        "state",
+        "disposition",
+        "attempts",
+        "next attempt",
+        "agent",
+        "prio",
+        "fields",
+    )
+    return table(
+        columns,
+        (
+            (
+                d["id"],
+                d["campaign"],
+                d["number"],
+                d["state"],
+                d["disposition"],
+                d["attempts"],
+                local(d["next_attempt_at"], zone),
+                d["last_agent"],
+                d["priority"],
+                d["fields"],
+            )
+            for d in documents
+        ),
+    )
+
+
+def _view(console: Console, document: dict[str, Any]) -> RenderableType:
+    zone = console.settings.site.timezone
+    rows = [(k, local(v, zone) if k.endswith("_at") else v) for k, v in document.items() if k != "history"]
+    for dial in document["history"]:
+        told = f"{local(dial['at'], zone)} {dial['outcome']}"
+        told += f" (SIP {dial['sip_code']})" if dial["sip_code"] else ""
+        told += f" agent {dial['agent']}" if dial["agent"] else ""
+        rows.append((f"dial {dial['n']}", f"{told}  {dial['call_id']}"))
+    return facts(rows)

@@ -1,0 +1,44 @@
+"""Instants as people type them: ISO, a date, a time of day, or a span from now."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from contact_center.errors import UsageError
+from contact_center.options import parse_span
+
+
+def instant(text: str, zone: str, now: datetime, option: str) -> datetime:
+    """An aware UTC instant. Local times are those of ``zone``; a bare time of day is the next one.
+
+    Takes ``2026-03-01T15:00Z``, ``2026-03-01 15:00``, ``2026-03-01``, ``15:00`` and ``+90m``.
+    Raises UsageError naming ``option``.
+    """
+    word = text.strip()
+    local = ZoneInfo(zone)
+    try:
+        if word.startswith("+"):
+            return now + timedelta(seconds=parse_span(word[1:]))
+        if re.fullmatch(r"\d{1,2}:\d\d(:\d\d)?", word):
+            return _next(time.fromisoformat(word.zfill(5)), local, now)
+        if re.fullmatch(r"\d{4}-\d\d-\d\d", word):
+            day = date.fromisoformat(word)
+            return datetime(day.year, day.month, day.day, tzinfo=local).astimezone(UTC)
+        at = datetime.fromisoformat(word)
+        return (at if at.tzinfo else at.replace(tzinfo=local)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise UsageError(
+            f"{option} {text[:40]!r} is not an instant; 2026-03-01T15:00Z, '2026-03-01 15:00', 15:00 or +90m is wanted."
+        ) from None
+
+
+def _next(clock: time, zone: ZoneInfo, now: datetime) -> datetime:
+    today = now.astimezone(zone)
+    for days in (0, 1):
+        day = today.date() + timedelta(days=days)
+        at = datetime.combine(day, clock, tzinfo=zone).astimezone(UTC)
+        if at > now:
+            return at
+    raise ValueError(clock)

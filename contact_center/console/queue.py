@@ -1,0 +1,96 @@
+"""`callwright queue ...`: lines of waiting callers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+from rich.console import RenderableType
+
+from contact_center.console.context import console_of
+from contact_center.console.output import facts, table
+from contact_center.store import admin_queues
+from contact_center.store.admin import By, pairs
+from contact_center.store.queries_agents import find_queue, list_agents, list_queues, queue_document
+
+app = typer.Typer(help="Queues: lines of waiting callers.", no_args_is_help=False)
+_KEYS = "Any key of the queue, such as ring_seconds=20 or hours='mon-fri 08:00-18:00'."
+
+
+@app.command(epilog="Example: callwright queue add support --did 442079460018 --did 442079460019")
+def add(
+    ctx: typer.Context,
+    name: str = typer.Argument(metavar="NAME"),
+    did: list[str] = typer.Option([], "--did", help="A number whose callers come here; may be given again."),
+    values: list[str] | None = typer.Argument(None, metavar="[KEY=VALUE...]", help=_KEYS),
+) -> None:
+    """Add a queue."""
+    console = console_of(ctx)
+    wanted = pairs(values or [])
+    if did:
+        wanted["dids"] = ",".join([*did, *([wanted["dids"]] if "dids" in wanted else [])])
+    with console.writing() as session:
+        queue = admin_queues.add_queue(session, By(console.actor, console.clock.now()), name, wanted)
+        document = queue_document(session, queue, list_agents(session))
+    console.done(f"Queue {name} is added.", document)
+    console.note_applies()
+
+
+@app.command("set", epilog="Example: callwright queue set support ring_seconds=15 callback=on")
+def set_(
+    ctx: typer.Context,
+    name: str = typer.Argument(metavar="NAME"),
+    values: list[str] = typer.Argument(..., metavar="KEY=VALUE...", help=_KEYS),
+) -> None:
+    """Change a queue."""
+    console = console_of(ctx)
+    with console.writing() as session:
+        queue = admin_queues.set_queue(session, By(console.actor, console.clock.now()), name, pairs(values))
+        document = queue_document(session, queue, list_agents(session))
+    console.done(f"Queue {name} is changed.", document)
+    console.note_applies()
+
+
+@app.command(epilog="Example: callwright queue show support")
+def show(ctx: typer.Context, name: str | None = typer.Argument(None, metavar="[NAME]")) -> None:
+    """Show one queue with its settings, or all of them."""
+    if name is None:
+        list_(ctx)
+        return
+    console = console_of(ctx)
+    with console.reading() as session:
+        document = queue_document(session, find_queue(session, name), list_agents(session))
+    console.show(document, _view)
+
+
+@app.command("list", epilog="Example: callwright queue list --json")
+def list_(ctx: typer.Context) -> None:
+    """Show all queues."""
+    console = console_of(ctx)
+    with console.reading() as session:
+        agents = list_agents(session)
+        documents = [queue_document(session, queue, agents) for queue in list_queues(session)]
+    console.show(documents, _table)
+
+
+def _view(document: dict[str, Any]) -> RenderableType:
+    shown = {key: value for key, value in document.items() if key != "options"} | document["options"]
+    return facts(shown.items())
+
+
+def _table(documents: list[dict[str, Any]]) -> RenderableType:
+    columns = ("queue", "numbers", "strategy", "agents", "by state", "callbacks waiting")
+    return table(
+        columns,
+        (
+            (
+                d["name"],
+                d["options"]["dids"],
+                d["options"]["strategy"],
+                len(d["agents"]),
+                d["agents_by_state"],
+                d["callbacks_waiting"],
+            )
+            for d in documents
+        ),
+    )

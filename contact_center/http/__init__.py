@@ -1,0 +1,1 @@
+"""HTTP: health, metrics and, as routers of the same app, the API."""

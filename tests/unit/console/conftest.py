@@ -1,0 +1,44 @@
+"""Fixtures: a console on SQLite; ``both`` runs a test on PostgreSQL too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from contact_center.store.schema import upgrade
+from tests.lab.postgres import Postgres
+from tests.unit.console.support import Cli
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> Iterator[Cli]:
+    url = f"sqlite:///{tmp_path / 'callwright.db'}"
+    upgrade(url)
+    cli = Cli(tmp_path, url)
+    yield cli
+    cli.engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    server = Postgres()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.remove()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def both(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Cli]:
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path / 'callwright.db'}"
+    else:
+        server: Postgres = request.getfixturevalue("postgres")
+        url = server.url()
+    upgrade(url)
+    cli = Cli(tmp_path, url)
+    yield cli
+    cli.engine.dispose()

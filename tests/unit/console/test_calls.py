@@ -1,0 +1,231 @@
+"""`callwright call ...` on a real database."""
+
+from __future__ import annotations
+
+import csv
+import io
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from contact_center.models import Attempt, Call, Control, Lead
+from tests.unit.console.support import Cli
+
+START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+ANN = "+442079460018"
+
+
+def add_call(cli: Cli, key: str = "call-1", **values: Any) -> None:
+    """One finished call of 75 s, as the store keeps it; ``values`` change its columns."""
+    row: dict[str, Any] = {
+        "id": key,
+        "kind": "power",
+        "direction": "outbound",
+        "campaign": "spring",
+        "lead_id": 1,
+        "caller_number": ANN,
+        "started_at": START,
+        "answered_at": START + timedelta(seconds=12),
+        "ended_at": START + timedelta(seconds=75),
+        "wait_seconds": 12.0,
+        "ring_seconds": 11.0,
+        "talk_seconds": 62.0,
+        "answer_to_agent_seconds": 1.0,
+        "hung_up_by": "caller",
+        "call_state": "NORMAL_CLEARING_A",
+        "disposition": "connected",
+        "agents": ["Ann Lee"],
+        "timeline": [
+            span("queue", "spring", 0, 0, "yellow"),
+            span("queue_callback", "", 0, 12, "orange"),
+            span("conversation", "conversation", 13, 62, "green", "Ann Lee"),
+        ],
+        "record": {"attempts": [{"n": 1, "at": "x", "outcome": "connected", "sip_code": 200, "agent": "1001"}]},
+    }
+    with cli.writing() as session:
+        session.add(Call(**{**row, **values}))
+
+
+def span(kind: str, label: str, start: int, seconds: int, color: str, agent: str | None = None) -> dict[str, Any]:
+    at = (START + timedelta(seconds=start)).isoformat().replace("+00:00", "Z")
+    return {"kind": kind, "label": label, "agent": agent, "at": at, "seconds": seconds, "color": color}
+
+
+@pytest.fixture
+def spring(cli: Cli) -> Cli:
+    cli.ok("campaign", "add", "spring", "--mode", "power", "hours=00:00-24:00")
+    cli.ok("lead", "add", "spring", ANN)
+    add_call(cli)
+    with cli.writing() as session:
+        session.scalars(select(Lead)).one().state = "done"
+        session.add(
+            Attempt(
+                call_id="call-1",
+                channel_id="channel-1",
+                lead_id=1,
+                campaign_id=1,
+                n=1,
+                number=ANN,
+                trunk="main",
+                state="done",
+                outcome="connected",
+                agent="1001",
+                intent_at=START,
+            )
+        )
+    return cli
+
+
+def lead(cli: Cli) -> Any:
+    return cli.json("lead", "show", "1")
+
+
+def test_the_document_of_a_call_is_the_contracts(spring: Cli) -> None:
+    document = spring.json("call", "show", "call-1")
+    assert list(document) == [
+        *("id", "kind", "direction", "queue", "campaign", "lead_id", "did", "caller_number", "agents"),
+        *("started_at", "answered_at", "ended_at", "wait_seconds", "ring_seconds", "talk_seconds"),
+        *("answer_to_agent_seconds", "hung_up_by", "call_state", "disposition", "attempts", "rating"),
+        *("categories", "comment", "call_score", "agent_score", "keyed", "matching", "recording", "timeline"),
+    ]
+    assert document["started_at"] == "2026-03-02T09:00:00.000Z"
+    assert document["agents"] == ["Ann Lee"]
+    assert document["attempts"][0]["outcome"] == "connected"
+    assert [event["kind"] for event in document["timeline"]] == ["queue", "queue_callback", "conversation"]
+
+
+def test_json_may_stand_after_the_command(spring: Cli) -> None:
+    assert spring.run("call", "show", "call-1", "--json").json["id"] == "call-1"
+
+
+def test_the_timeline_is_drawn_to_scale(spring: Cli) -> None:
+    lines = spring.ok("call", "show", "call-1").splitlines()
+    bars = {line.split()[1]: line.count("█") for line in lines if line.startswith("09:")}
+    assert bars["queue"] == 0
+    assert bars["conversation"] > 3 * bars["queue_callback"] > 0
+    assert "Ann Lee" in lines[-1]
+
+
+def test_a_call_without_a_story_yet_can_be_shown(spring: Cli) -> None:
+    add_call(spring, "call-2", ended_at=None, answered_at=None, timeline=[], record={}, agents=[], call_state="")
+    assert spring.json("call", "show", "call-2")["ended_at"] is None
+    assert "no timeline yet" in spring.ok("call", "show", "call-2")
+
+
+def test_calls_are_listed_by_filter_newest_first(spring: Cli) -> None:
+    add_call(spring, "call-2", started_at=START + timedelta(days=1), agents=['Bob "B" 100%_'], kind="predictive")
+    add_call(spring, "call-3", started_at=START - timedelta(days=1), disposition="SALE", campaign="other", agents=[])
+
+    def ids(*words: str) -> list[str]:
+        return [d["id"] for d in spring.json("call", "list", *words)]
+
+    assert ids() == ["call-2", "call-1", "call-3"]
+    assert ids("--sort", "started_at", "--limit", "1") == ["call-3"]
+    assert ids("--campaign", "spring") == ["call-2", "call-1"]
+    assert ids("--agent", "Ann Lee") == ["call-1"]
+    assert ids("--agent", 'Bob "B" 100%_') == ["call-2"]
+    assert ids("--agent", "%") == []
+    assert ids("--kind", "predictive") == ["call-2"]
+    assert ids("--disposition", "SALE") == ["call-3"]
+    assert ids("--number", "020 7946 0018") == ["call-2", "call-1", "call-3"]
+    assert ids("--from", "2026-03-02") == ["call-2", "call-1"]
+    assert ids("--from", "2026-03-02T09:00Z", "--to", "2026-03-02 09:00:01") == ["call-1"]
+    assert ids("--disposition", "' OR 1=1 --") == []
+    spring.refused(2, "call", "list", "--sort", "password")
+    spring.refused(2, "call", "list", "--kind", "odd")
+    spring.refused(2, "call", "list", "--from", "yesterday")
+    spring.refused(3, "call", "show", "call-9")
+
+
+def test_an_export_of_calls_is_safe_for_spreadsheets(spring: Cli) -> None:
+    add_call(spring, "call-2", started_at=START + timedelta(days=1), agents=["=HYPERLINK(1)"])
+    file = spring.folder / "calls.csv"
+    assert spring.json("call", "export", file)["exported"] == 2
+    rows = list(csv.DictReader(io.StringIO(file.read_bytes().decode(), newline="")))
+    assert [row["id"] for row in rows] == ["call-1", "call-2"]
+    assert rows[1]["agents"] == "'=HYPERLINK(1)"
+    assert rows[0]["caller_number"] == ANN
+
+
+def test_a_disposition_closes_the_lead(spring: Cli) -> None:
+    assert spring.json("call", "dispose", "call-1", "SALE")["disposition"] == "SALE"
+    assert (lead(spring)["state"], lead(spring)["disposition"]) == ("done", "SALE")
+
+
+def test_a_digit_means_what_the_phone_means_by_it(spring: Cli) -> None:
+    assert spring.json("call", "dispose", "call-1", "2")["disposition"] == "NI"
+    assert spring.json("call", "dispose", "call-1", "77")["disposition"] == "77"
+
+
+def test_a_promised_call_goes_to_the_same_agent_at_local_time_of_the_lead(spring: Cli) -> None:
+    with spring.writing() as session:
+        session.scalars(select(Lead)).one().zones = "Asia/Tokyo"
+    spring.ok("call", "dispose", "call-1", "CALLBK", "--callback-at", "2030-06-03 15:00")
+    found = lead(spring)
+    assert found["state"] == "due"
+    assert found["next_attempt_at"] == "2030-06-03T06:00:00.000Z"
+    assert found["last_agent"] == "1001"
+
+
+def test_a_promise_without_a_time_is_kept_after_retry_missed(spring: Cli) -> None:
+    spring.ok("campaign", "set", "spring", "retry_missed=2h")
+    spring.ok("call", "dispose", "call-1", "CALLBK")
+    due = datetime.fromisoformat(lead(spring)["next_attempt_at"])
+    assert timedelta(minutes=119) < due - datetime.now(UTC) <= timedelta(hours=2)
+
+
+def test_do_not_call_puts_the_number_on_the_list(spring: Cli) -> None:
+    for words in (("NI", "--dnc"), ("DNC",)):
+        spring.ok("call", "dispose", "call-1", *words)
+        assert lead(spring)["state"] == "dnc"
+        assert lead(spring)["disposition"] == words[0]
+        assert [entry["number"] for entry in spring.json("dnc", "list")] == [ANN]
+        spring.ok("dnc", "remove", ANN)
+
+
+def test_a_lead_on_the_line_is_disposed_before_its_call_ends(spring: Cli) -> None:
+    with spring.writing() as session:
+        session.scalars(select(Lead)).one().state = "talking"
+        call = session.get_one(Call, "call-1")
+        call.ended_at, call.disposition, call.record = None, "", {}
+    spring.ok("call", "dispose", "call-1", "SALE")
+    assert lead(spring)["state"] == "done"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("",),
+        ("<b>",),
+        ("x" * 41,),
+        ("SALE", "--callback-at", "2020-01-01"),
+        ("SALE", "--callback-at", "soon"),
+        ("DNC", "--callback-at", "+1h"),
+        ("SALE", "--dnc", "--callback-at", "+1h"),
+        ("SALE", "--callback-at", "25:00"),
+    ],
+)
+def test_bad_dispositions_are_refused_and_change_nothing(spring: Cli, words: tuple[str, ...]) -> None:
+    spring.refused(2, "call", "dispose", "call-1", *words)
+    spring.refused(3, "call", "dispose", "call-9", "SALE")
+    assert spring.json("call", "show", "call-1")["disposition"] == "connected"
+    assert lead(spring)["state"] == "done"
+
+
+def test_nobody_promises_to_call_back_without_a_lead(spring: Cli) -> None:
+    add_call(spring, "call-2", lead_id=None)
+    spring.refused(2, "call", "dispose", "call-2", "CALLBK", "--callback-at", "+1h")
+
+
+def test_only_a_running_serve_can_hang_up(spring: Cli) -> None:
+    add_call(spring, "call-2", ended_at=None)
+    assert "callwright serve" in spring.refused(4, "call", "hangup", "call-2")
+    spring.refused(3, "call", "hangup", "call-9")
+    spring.served = True
+    spring.refused(1, "call", "hangup", "call-1")
+    spring.ok("call", "hangup", "call-2")
+    with spring.reading() as session:
+        row = session.scalars(select(Control).where(Control.action == "hangup")).one()  # type: ignore[arg-type]
+    assert (row.entity, row.entity_id, row.payload) == ("call", "call-2", {"call_id": "call-2"})
