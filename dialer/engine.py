@@ -21,10 +21,11 @@ from contact_center.errors import Unreachable
 from contact_center.models import Campaign
 from contact_center.roster import Roster
 from contact_center.settings import Settings
-from contact_center.store.claims import Claim, campaign_exhausted, claim, next_due_at, zones_of
+from contact_center.store.claims import Claim, campaign_exhausted, claim, has_leads, next_due_at, zones_of
+from contact_center.store.errors import OutcomeUnknown
 from contact_center.store.facts import CampaignStateChanged, PaceNoted
 from contact_center.store.recovery import OpenAttempt
-from contact_center.store.writer import OutcomeUnknown, Writer
+from contact_center.store.writer import Writer
 from contact_center.terms import AgentState, CallKind, CampaignState
 from contact_center.zones import is_open
 from dialer.campaign import CampaignRun, LiveCall
@@ -33,6 +34,7 @@ from dialer.trunks import Trunks
 
 TICK_SECONDS = 0.5  # the longest time between two looks at the world; most looks are woken by an event
 ZONES_SECONDS = 30.0  # how long the zones of a campaign's leads are remembered
+NOTE_SECONDS = 1.0  # decisions are kept for `why campaign` at most so often
 MOST_AT_ONCE = 50  # intents in one transaction: a burst must not hold the database for others
 
 log = structlog.get_logger(__name__)
@@ -41,9 +43,7 @@ log = structlog.get_logger(__name__)
 class Dialer:
     """Runs all campaigns. ``ledger`` is told what becomes of the calls."""
 
-    def __init__(
-        self, *, writer: Writer, roster: Roster, placer: PlaceCall, settings: Settings, clock: Clock
-    ) -> None:
+    def __init__(self, *, writer: Writer, roster: Roster, placer: PlaceCall, settings: Settings, clock: Clock) -> None:
         self._writer, self._roster, self._placer = writer, roster, placer
         self._settings, self._clock = settings, clock
         self.trunks = Trunks(settings, clock, writer.post)
@@ -53,7 +53,7 @@ class Dialer:
             campaigns=self.campaigns, trunks=self.trunks, clock=clock, post=writer.post, wake=self.wake
         )
         self._zones_at: dict[int, float] = {}
-        self._noted: dict[int, dict[str, object]] = {}
+        self._noted: dict[int, tuple[dict[str, object], float]] = {}
         self.draining = False
         roster.listeners.append(self.wake)
 
@@ -90,6 +90,13 @@ class Dialer:
             for call in run.ringing:
                 call.withdrawn = True
                 self._placer.withdraw(call.order)
+
+    async def leads_arrived(self, name: str) -> None:
+        """Leads were added: a campaign that had run out of them goes on."""
+        await self.reload(name)
+        for run in self.campaigns.values():
+            if run.name == name and run.state is CampaignState.FINISHED:
+                self._change_state(run, CampaignState.RUNNING)
 
     def refresh_leads(self) -> None:
         """Leads changed somewhere: look again in every campaign."""
@@ -178,9 +185,7 @@ class Dialer:
         run.reserved += len(lines)
         try:
             open_zones = await self._open_zones(run, at)
-            claims = await self._writer.commit(
-                lambda session: self._claim(session, run, lines, at, open_zones)
-            )
+            claims = await self._writer.commit(lambda session: self._claim(session, run, lines, at, open_zones))
         except OutcomeUnknown:
             log.error(
                 "whether intents were stored is unknown; they are settled at the next start",
@@ -233,6 +238,7 @@ class Dialer:
         return self._order(run, attempt) if run else None
 
     def _order(self, run: CampaignRun, claimed: Claim | OpenAttempt) -> DialOrder:
+        there = claimed.trunk in self.trunks.lines  # an adopted call may be on a trunk since removed
         return DialOrder(
             call_id=claimed.call_id,
             channel_id=claimed.channel_id,
@@ -244,7 +250,7 @@ class Dialer:
             kind=claimed.kind,
             number=claimed.number,
             trunk=claimed.trunk,
-            endpoint=self.trunks.dial_string(claimed.trunk, claimed.number) if claimed.trunk in self.trunks.lines else "",
+            endpoint=self.trunks.dial_string(claimed.trunk, claimed.number) if there else "",
             caller_id=run.options.caller_id,
             team=run.team,
             prefer_agent=claimed.last_agent if run.options.sticky else "",
@@ -269,7 +275,8 @@ class Dialer:
         run.stale = False
 
         def look(session: Session) -> tuple[datetime | None, bool]:
-            return next_due_at(session, run.id, open_zones, at), campaign_exhausted(session, run.id)
+            done = campaign_exhausted(session, run.id) and has_leads(session, run.id)
+            return next_due_at(session, run.id, open_zones, at), done
 
         due, exhausted = await self._writer.read(look)
         if run.stale:
@@ -288,8 +295,10 @@ class Dialer:
         log.info("campaign", action=state.value, campaign=run.name)
 
     def _note(self, run: CampaignRun, at: datetime, limit: str, placed: int) -> None:
+        """Keep the decision for `why campaign`, when it differs and the last one is a second old."""
         decision = run.explain(at, limit, placed)
-        if self._noted.get(run.id) == decision:
+        before, noted_at = self._noted.get(run.id, ({}, float("-inf")))
+        if before == decision or self._clock.monotonic() - noted_at < NOTE_SECONDS:
             return
-        self._noted[run.id] = decision
+        self._noted[run.id] = decision, self._clock.monotonic()
         self._writer.post(PaceNoted(campaign_id=run.id, at=at, decision=decision))

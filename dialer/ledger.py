@@ -37,6 +37,7 @@ class Ledger:
     ) -> None:
         self._campaigns, self._trunks, self._clock = campaigns, trunks, clock
         self._post, self._wake = post, wake
+        self.on_result: list[Callable[[DialOrder, CallResult], None]] = []
 
     def _live(self, order: DialOrder) -> tuple[CampaignRun | None, LiveCall | None]:
         for run in self._campaigns.values():
@@ -70,9 +71,7 @@ class Ledger:
             run.pacer.observe("answer", call.answered, order.attempt_id)
         self._wake()
 
-    def connected(
-        self, order: DialOrder, at: datetime, agent: str, agent_channel_id: str, bridge_id: str
-    ) -> None:
+    def connected(self, order: DialOrder, at: datetime, agent: str, agent_channel_id: str, bridge_id: str) -> None:
         """Progress: customer and agent hear each other."""
         self._post(
             AttemptConnected(
@@ -93,6 +92,8 @@ class Ledger:
         """Progress: the attempt is over; the lead's next step is stored together with the record."""
         run, call = self._live(order)
         result = self._trunks.ended(order, result)
+        for tell in self.on_result:
+            tell(order, result)
         self.settle(order, result, self._next_step(order, result, run))
         if run and call:
             run.live.pop(order.channel_id, None)
@@ -106,9 +107,7 @@ class Ledger:
         self._trunks.give_back(order.trunk)
         now = self._clock.now()
         result = CallResult(Outcome.NOT_ATTEMPTED, None, False, "", now, {}, withdrawn=True)
-        self.settle(
-            order, result, LeadChange(LeadState.DUE, now, counted=False, reason="dialling was stopped")
-        )
+        self.settle(order, result, LeadChange(LeadState.DUE, now, counted=False, reason="dialling was stopped"))
 
     def _next_step(self, order: DialOrder, result: CallResult, run: CampaignRun | None) -> LeadChange:
         options = run.options if run else CampaignOptions()

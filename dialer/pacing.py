@@ -9,12 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
-Ages = NDArray[np.float64] | Sequence[float]
+Ages: TypeAlias = "NDArray[np.float64] | Sequence[float]"
 
 
 class Pacer(Protocol):
@@ -25,7 +26,7 @@ class Pacer(Protocol):
 
         ``kind``: dial, answer, fail, connect, drop, hangup, ready, login, logout; ``at``: seconds on one
         clock; ``ident``: the call's number (dial to drop) or the agent's (connect to logout; for connect the
-        call's, with the agent's in ``outcome``). The outcome of a fail is no_answer, busy, invalid or machine.
+        call's, with the agent's in ``outcome``). A fail's outcome is no_answer, busy, invalid or machine.
         """
         ...
 
@@ -129,7 +130,7 @@ def make_pacer(
     windows: Sequence[tuple[float, float, int, int]] = (),
     seed: int = 0,
 ) -> Pacer:
-    """A pacer for ``progressive`` (one call per free agent), ``power`` (free agents x multiplier) or ``predictive``.
+    """A pacer for ``progressive`` (one call per free agent), ``power`` (free agents x multiplier), ``predictive``.
 
     ``target``: the share of answered calls that may be abandoned; ``windows``: (seconds, limit, dropped so
     far, answered so far) from the ledger. Until the predictive engine has landed, ``predictive`` paces as

@@ -26,10 +26,9 @@ def dial_string(name: str, trunk: Trunk, number: str, server: str) -> str:
     digits = number.removeprefix("+")
     if not (digits.isascii() and digits.isdigit() and 3 <= len(digits) <= 15):
         raise ValueError("a number of 3 to 15 digits is wanted")
-    uri = trunk.dial_format.removeprefix("sip:").format(
-        number=digits, host=trunk.host, port=trunk.port, server=server
-    )
-    return f"PJSIP/callwright-trunk-{name}/sip:{uri}"
+    uri = trunk.dial_format.removeprefix("sip:").format(number=digits, host=trunk.host, port=trunk.port, server=server)
+    transport = "" if trunk.transport == "udp" else f";transport={trunk.transport}"
+    return f"PJSIP/callwright-trunk-{name}/sip:{uri}{transport}"
 
 
 @dataclass(slots=True)
@@ -75,7 +74,7 @@ class Trunks:
         self.lines: Mapping[str, TrunkLines] = {n: TrunkLines(n, t) for n, t in settings.trunk.items()}
 
     def choose(self, names: Sequence[str]) -> str | None:
-        """Take a line of the first trunk that has one now, those that are up first; None when there is none."""
+        """Take a line of the first trunk that has one, those that are up first; None when there is none."""
         now = self._clock.monotonic()
         allowed = [self.lines[n] for n in (names or tuple(self.lines)) if n in self.lines]
         for trunk in sorted(allowed, key=lambda t: t.down_since is not None):
@@ -141,9 +140,7 @@ class Trunks:
         burnt = tuple(order.attempt_id for order in trunk.streak[:-1])
         trunk.streak.clear()
         if burnt:
-            self._post(
-                AttemptUncounted(attempt_ids=burnt, next_attempt_at=now, reason=f"trunk {reason}", at=now)
-            )
+            self._post(AttemptUncounted(attempt_ids=burnt, next_attempt_at=now, reason=f"trunk {reason}", at=now))
         self._post(TrunkNoted(name=trunk.name, state="down", reason=reason, since_at=now))
 
     def _up(self, trunk: TrunkLines) -> None:
@@ -156,7 +153,5 @@ class Trunks:
 
 def _not_attempted(result: CallResult) -> CallResult:
     record = {**result.record, "disposition": Outcome.NOT_ATTEMPTED.value}
-    record["attempts"] = [
-        {**attempt, "outcome": Outcome.NOT_ATTEMPTED.value} for attempt in record.get("attempts", [])
-    ]
+    record["attempts"] = [{**attempt, "outcome": Outcome.NOT_ATTEMPTED.value} for attempt in record.get("attempts", [])]
     return replace(result, outcome=Outcome.NOT_ATTEMPTED, record=record)

@@ -13,9 +13,18 @@ from contact_center.terms import AgentState, AgentStatus
 from tests.support.clock import HandClock
 
 
-def row(ext: str, clock: HandClock, *, status: str = "online", team: str = "", connect: str = "on_demand", **more) -> Agent:
+def row(
+    ext: str, clock: HandClock, *, status: str = "online", team: str = "", connect: str = "on_demand", **more
+) -> Agent:
     return Agent(
-        ext=ext, name=f"Agent {ext}", endpoint=f"PJSIP/{ext}", team=team, status=status, connect=connect, since_at=clock.now(), **more
+        ext=ext,
+        name=f"Agent {ext}",
+        endpoint=f"PJSIP/{ext}",
+        team=team,
+        status=status,
+        connect=connect,
+        since_at=clock.now(),
+        **more,
     )
 
 
@@ -91,7 +100,11 @@ async def test_two_unanswered_offers_pause_the_agent_and_say_why():
         offer.close()
     assert desk.state("1001") is AgentState.PAUSED
     told = [fact for fact in desk.facts if isinstance(fact, AgentStatusChanged)]
-    assert (told[-1].status, told[-1].pause_reason, told[-1].actor) == ("paused", "calls not answered", "system")
+    assert (told[-1].status, told[-1].pause_reason, told[-1].actor) == (
+        "paused",
+        "calls not answered",
+        "system",
+    )
 
 
 async def test_a_phone_that_cannot_be_reached_makes_its_agent_unreachable_until_it_is_back():

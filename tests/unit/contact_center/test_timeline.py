@@ -31,13 +31,25 @@ def at(seconds: float) -> datetime:
 
 
 def story(*events, language: str = "en"):
-    header = Header("c-1", CallKind.POWER, Direction.OUTBOUND, START, "+447400000001", campaign="Spring", language=language)
+    header = Header(
+        "c-1",
+        CallKind.POWER,
+        Direction.OUTBOUND,
+        START,
+        "+447400000001",
+        campaign="Spring",
+        language=language,
+    )
     return fold(CallLog(header, list(events)))
 
 
 def test_an_answered_campaign_call_is_queue_then_queue_callback_then_conversation():
     record = story(
-        Rang(at(1)), Answered(at(4)), Connected(at(4.2), "Ann"), Left(at(64.2), Party.CALLER), Ended(at(64.2), Outcome.CONNECTED)
+        Rang(at(1)),
+        Answered(at(4)),
+        Connected(at(4.2), "Ann"),
+        Left(at(64.2), Party.CALLER),
+        Ended(at(64.2), Outcome.CONNECTED),
     )
     assert [(s["kind"], s["seconds"]) for s in record["timeline"]] == [
         ("queue", 0.0),
@@ -87,7 +99,12 @@ def test_force_hang_up_is_told_apart_from_the_agent_hanging_up():
 
 
 def test_a_customer_who_leaves_before_the_agent_is_there_cancelled():
-    record = story(Answered(at(1)), Offered(at(1), "Ann"), Left(at(2), Party.CALLER), Ended(at(2), Outcome.TECHNICAL_ERROR))
+    record = story(
+        Answered(at(1)),
+        Offered(at(1), "Ann"),
+        Left(at(2), Party.CALLER),
+        Ended(at(2), Outcome.TECHNICAL_ERROR),
+    )
     assert record["call_state"] == "ORIGINATOR_CANCEL_A"
     assert record["agents"] == []
 

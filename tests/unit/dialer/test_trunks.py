@@ -25,7 +25,9 @@ class Lines:
         self.trunks = Trunks(self.settings, self.clock, self.facts.append)
         self._next = 0
 
-    def call(self, outcome: Outcome, sip_code: int | None = None, *, trunk: str = "main", rang: bool = False) -> CallResult:
+    def call(
+        self, outcome: Outcome, sip_code: int | None = None, *, trunk: str = "main", rang: bool = False
+    ) -> CallResult:
         self._next += 1
         order = make_order(self._next, trunk)
         return self.trunks.ended(order, CallResult(outcome, sip_code, rang, "", NOW, {"attempts": [{"n": 1}]}))
@@ -129,8 +131,13 @@ def test_calls_we_took_back_say_nothing_about_the_trunk():
 
 
 def test_the_dial_format_is_filled_in():
-    trunk = Settings.model_validate({"trunk": {"main": {"host": "sip.example", "dial_format": "sip:00{number}@{host}:{port}"}}}).trunk["main"]
-    assert dial_string("main", trunk, "+442079460000", "10.0.0.1") == "PJSIP/callwright-trunk-main/sip:00442079460000@sip.example:5060"
+    trunk = Settings.model_validate(
+        {"trunk": {"main": {"host": "sip.example", "dial_format": "sip:00{number}@{host}:{port}"}}}
+    ).trunk["main"]
+    assert (
+        dial_string("main", trunk, "+442079460000", "10.0.0.1")
+        == "PJSIP/callwright-trunk-main/sip:00442079460000@sip.example:5060"
+    )
 
 
 @given(st.text(min_size=1, max_size=30))

@@ -1,0 +1,137 @@
+"""An agent's side of a call: his phone rung now, or his own call that is up already."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from typing import Protocol
+
+from ari_app.bridge import Bridge
+from ari_app.channel import Channel
+from ari_app.errors import AriDown, AriError, NoAnswer, Refused, Uncertain
+from ari_app.services import Services
+from contact_center.dialling import DialOrder
+from contact_center.roster import Offer
+
+# What softphones and desk phones understand as "answer by yourself"; each make obeys one of them.
+AUTO_ANSWER = {
+    "PJSIP_HEADER(add,Call-Info)": "<sip:callwright>;answer-after=0",
+    "PJSIP_HEADER(add,Alert-Info)": "<sip:callwright>;info=alert-autoanswer",
+}
+RINGBACK_AFTER_SECONDS = 0.25  # a phone that answers by itself is faster: its customer hears no ringback
+_REJECTED = {17, 21}
+
+
+class NotTaken(Exception):
+    """The agent did not take the call; ``reason`` is no_answer, rejected or failed."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Leg(Protocol):
+    """An agent who is there."""
+
+    channel: Channel
+
+    @property
+    def bridge_id(self) -> str:
+        """Where he and the customer meet."""
+        ...
+
+    async def join(self, customer: Channel) -> None:
+        """Let both hear each other."""
+        ...
+
+
+class DialledLeg:
+    """A phone that was rung for this call and ends with it."""
+
+    def __init__(self, channel: Channel, bridge: Bridge) -> None:
+        self.channel, self._bridge = channel, bridge
+
+    @property
+    def bridge_id(self) -> str:
+        """The bridge of this call."""
+        return self._bridge.id
+
+    async def join(self, customer: Channel) -> None:
+        """Customer and agent at once: neither waits for the other's command."""
+        both = await asyncio.gather(
+            self._bridge.add(self.channel, absorb_dtmf=True),
+            self._bridge.add(customer),
+            return_exceptions=True,
+        )
+        for failure in both:
+            if failure is not None:
+                raise failure
+
+
+class AdoptedLeg:
+    """A leg found in its bridge when control was regained."""
+
+    def __init__(self, channel: Channel, bridge_id: str) -> None:
+        self.channel, self.bridge_id = channel, bridge_id
+
+    async def join(self, customer: Channel) -> None:
+        """They hear each other already."""
+
+
+@asynccontextmanager
+async def ring_agent(
+    offer: Offer, order: DialOrder, customer: Channel, attempt: int, env: Services
+) -> AsyncIterator[DialledLeg]:
+    """Ring the agent's phone; the block runs when he has answered, and his leg ends with it.
+
+    The customer hears ringback meanwhile. Raises NotTaken.
+    """
+    async with AsyncExitStack() as leg:
+        bridge = await leg.enter_async_context(env.bridges.take())
+        async with _ringback(customer):
+            dialled = env.ari.dial(
+                offer.seat.endpoint,
+                channel_id=f"{order.channel_id}-a{attempt}",
+                ring_seconds=order.agent_ring_seconds,
+                app_args=("agent", order.call_id, offer.ext),
+                caller_id=shown_number(order),
+                variables=AUTO_ANSWER,
+                originator=customer.id,
+            )
+            try:
+                channel = await leg.enter_async_context(dialled)
+            except NoAnswer as error:
+                raise NotTaken("rejected" if error.gone.cause in _REJECTED else "no_answer") from None
+            except (Refused, AriDown, Uncertain):
+                raise NotTaken("failed") from None
+        yield DialledLeg(channel, bridge)
+
+
+def shown_number(order: DialOrder) -> str:
+    """What the agent's phone shows: the customer's number, or the call's id where it is hidden."""
+    return order.call_id if order.hide_number else order.number
+
+
+@asynccontextmanager
+async def _ringback(customer: Channel) -> AsyncIterator[None]:
+    """Ringback for the customer while the block lasts, begun only when that takes a moment."""
+    task = asyncio.create_task(_ring_later(customer), name=f"ringback {customer.id}")
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+    if not task.cancelled() and task.result():
+        with suppress(AriDown, Uncertain, Refused):
+            await customer.ring_stop()
+
+
+async def _ring_later(customer: Channel) -> bool:
+    """Whether ringback was begun."""
+    await asyncio.sleep(RINGBACK_AFTER_SECONDS)
+    try:
+        await customer.ring()
+    except AriError:
+        return False
+    return True

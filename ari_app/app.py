@@ -1,0 +1,121 @@
+"""The Stasis application: one task per call, all of them owned here."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+import structlog
+
+from ari_app.agent_line import AgentLines
+from ari_app.errors import AriError
+from ari_app.outbound import OutboundCall
+from ari_app.router import Arrival
+from ari_app.services import Services
+from contact_center.dialling import DialOrder
+
+GOODBYE = "callwright-goodbye"  # context of the bundle: says that nobody can be reached, and hangs up
+FALLBACK = "callwright-fallback"  # context of the bundle: the fallback number, else goodbye
+
+log = structlog.get_logger(__name__)
+
+
+class App:
+    """Runs calls; implements :class:`contact_center.dialling.PlaceCall`.
+
+    ``async with`` owns every call's task: leaving the block cancels them.
+    """
+
+    def __init__(self, env: Services) -> None:
+        self.env = env
+        self.lines = AgentLines(env)
+        self.calls: dict[str, OutboundCall] = {}
+        self.paused = False
+        self._group = asyncio.TaskGroup()
+
+    async def __aenter__(self) -> App:
+        await self._group.__aenter__()
+        return self
+
+    async def __aexit__(self, *error: Any) -> None:
+        await self._group.__aexit__(*error)
+
+    @property
+    def ready(self) -> bool:
+        """PlaceCall: Asterisk's events are proven to come."""
+        return self.env.ari.live and not self.paused
+
+    def place(self, order: DialOrder) -> None:
+        """PlaceCall: start a call's life."""
+        call = self.take(order)
+        self.start(call, call.live())
+
+    def take(self, order: DialOrder) -> OutboundCall:
+        """The call of an order, known from now on."""
+        call = self.calls[order.channel_id] = OutboundCall(order, self.env, self.lines)
+        return call
+
+    def start(self, call: OutboundCall, story: Coroutine[Any, Any, None]) -> None:
+        """Run a call's coroutine as a task of ours."""
+        self._group.create_task(self._run(call, story), name=call.order.channel_id)
+
+    def withdraw(self, order: DialOrder) -> None:
+        """PlaceCall: take back a call that is not answered."""
+        if call := self.calls.get(order.channel_id):
+            call.withdraw()
+
+    async def hang_up(self, call_id: str) -> bool:
+        """End a call by a supervisor's wish; False when it is not up here."""
+        for call in self.calls.values():
+            if call.order.call_id == call_id:
+                call.ended_by_supervisor()
+                await call.customer.hang_up()
+                return True
+        return False
+
+    async def _run(self, call: OutboundCall, story: Coroutine[Any, Any, None]) -> None:
+        """One broken call must not end the others."""
+        try:
+            await story
+        except Exception:
+            log.exception("a call ended by an error", action="call", call_id=call.order.call_id)
+        finally:
+            self.calls.pop(call.order.channel_id, None)
+
+    # -- what comes in --------------------------------------------------------------------------------
+
+    async def serve_arrivals(self) -> None:
+        """Take every channel that enters the application from the dialplan. Runs until cancelled."""
+        async for arrival in self.env.ari.arrivals():
+            self.spawn(self._arrived(arrival), f"arrival {arrival.channel.id}")
+
+    def spawn(self, story: Coroutine[Any, Any, None], name: str) -> None:
+        """Run something that belongs to no dialled call, as a task of ours."""
+        self._group.create_task(self._guard(story), name=name)
+
+    async def _guard(self, story: Coroutine[Any, Any, None]) -> None:
+        try:
+            await story
+        except AriError as error:
+            log.info("a channel ended early", action="arrival", reason=str(error))
+        except Exception:
+            log.exception("a channel ended by an error", action="arrival")
+
+    async def _arrived(self, arrival: Arrival) -> None:
+        match arrival.args:
+            case ("persistent", endpoint, *_):
+                await self._line(arrival, endpoint)
+            case ("inbound", *_):
+                await arrival.channel.continue_in_dialplan(FALLBACK)
+            case _:
+                log.info("nothing is known of this channel", action="arrival", channel=arrival.channel.id)
+                await arrival.channel.continue_in_dialplan(GOODBYE)
+
+    async def _line(self, arrival: Arrival, endpoint: str) -> None:
+        """``*48``: the agent stays connected. Who he is comes from his authenticated endpoint."""
+        seat = self.env.roster.seat_of(f"PJSIP/{endpoint.removeprefix('PJSIP/')}")
+        if seat is None or seat.line:
+            await arrival.channel.continue_in_dialplan(GOODBYE)
+            return
+        await self.lines.hold(arrival.channel, seat, by=f"agent:{seat.ext}")

@@ -1,0 +1,292 @@
+"""One dialled attempt's life, from the INVITE to the last line of its timeline."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import datetime
+from typing import Any
+
+import structlog
+
+from ari_app.agent_keys import Action, Dispose, ForceHangUp, KeyReader, PassOn, pass_on, read_keys
+from ari_app.agent_leg import AdoptedLeg, Leg, NotTaken, ring_agent
+from ari_app.agent_line import AgentLines
+from ari_app.channel import Channel, GoneKind
+from ari_app.errors import AriDown, AriError, HungUp, Refused, Uncertain
+from ari_app.scope import finish, until_hangup
+from ari_app.services import Services
+from contact_center import timeline
+from contact_center.dialling import CallResult, DialOrder
+from contact_center.outcomes import classify, gave_up
+from contact_center.roster import Offer
+from contact_center.terms import Direction, Outcome, Party
+
+SAFETY_SECONDS = 10.0  # Asterisk's own timeout is so much longer than ours, which counts from the ringing
+DECIDE_SHARE = 0.9  # of the deadline: 1.8 s of 2.0 s, so that the customer is gone by the deadline itself
+
+log = structlog.get_logger(__name__)
+
+
+class OutboundCall:
+    """What one attempt has come to so far; its coroutine is :meth:`live`."""
+
+    def __init__(self, order: DialOrder, env: Services, lines: AgentLines) -> None:
+        self.order, self._env, self._lines = order, env, lines
+        self.customer: Channel = env.ari.channel(order.channel_id)
+        self.log = timeline.CallLog(
+            timeline.Header(
+                id=order.call_id,
+                kind=order.kind,
+                direction=Direction.OUTBOUND,
+                started_at=order.ordered_at,
+                caller_number=order.number,
+                campaign=order.campaign,
+                lead_id=order.lead_id,
+                attempt=order.n,
+                language=env.settings.site.language,
+            )
+        )
+        self._outcome: Outcome | None = None
+        self._agent = ""
+        self._certain = True
+        self._withdrawn = False
+        self._limit: asyncio.Timeout | None = None
+        self._offers = 0
+
+    # -- the story ------------------------------------------------------------------------------------
+
+    async def live(self) -> None:
+        """Dial, find an agent, let them talk, write it down."""
+        await self._told(self._dial_and_serve())
+
+    async def resume_ringing(self) -> None:
+        """Go on with a call that an earlier process had placed."""
+        await self._told(self._wait_and_serve())
+
+    async def resume_talk(self, agent: Channel, ext: str, bridge_id: str, connected_at: datetime) -> None:
+        """Go on with a talk that an earlier process had connected."""
+        await self._told(self._talk_on(agent, ext, bridge_id, connected_at))
+
+    def known(self, ringing_at: datetime | None, answered_at: datetime | None) -> None:
+        """What an earlier process wrote down of this call."""
+        if ringing_at:
+            self.log.add(timeline.Rang(ringing_at))
+        if answered_at:
+            self.log.add(timeline.Answered(answered_at))
+
+    async def _told(self, story: Coroutine[Any, Any, None]) -> None:
+        try:
+            await story
+        except HungUp as hangup:
+            self._left(hangup)
+        finally:
+            self._env.progress.ended(self.order, self._result())
+            await finish(self.customer.hang_up())
+
+    async def _dial_and_serve(self) -> None:
+        if await self._ring(place=True):
+            await self._serve()
+
+    async def _wait_and_serve(self) -> None:
+        if await self._ring(place=False):
+            await self._serve()
+
+    async def _talk_on(self, agent: Channel, ext: str, bridge_id: str, connected_at: datetime) -> None:
+        leg = AdoptedLeg(agent, bridge_id)
+        with self._env.roster.adopt(ext, self.order.call_id, self.order.wrap_up_seconds) as offer:
+            try:
+                async with until_hangup(self.customer):
+                    self._outcome = Outcome.CONNECTED
+                    self._agent = ext
+                    name = offer.seat.name if offer else ext
+                    self.log.add(timeline.Connected(connected_at, name))
+                    await self._talk(leg)
+            finally:
+                if self._lines.by_channel(agent.id) is None:
+                    await finish(agent.hang_up())
+
+    # -- ringing --------------------------------------------------------------------------------------
+
+    async def _ring(self, *, place: bool) -> bool:
+        """Whether the customer answered. His phone may ring for ring_seconds, counted from its ringing."""
+        self.customer.ringing.add_done_callback(self._on_ringing)
+        try:
+            async with until_hangup(self.customer), asyncio.timeout(self.order.ring_seconds) as self._limit:
+                if place:
+                    await self._place()
+                await self.customer.entered
+        except TimeoutError:
+            if not self.customer.entered.happened:
+                self._outcome = gave_up(rang=self.customer.ringing.happened)
+                self.log.add(timeline.Left(self._now(), Party.SYSTEM))
+                return False
+        except (Refused, AriDown) as error:
+            self._outcome = Outcome.NOT_ATTEMPTED
+            self._withdrawn = isinstance(error, AriDown)
+            log.warning("not placed", action="dial", call_id=self.order.call_id, reason=str(error))
+            return False
+        except Uncertain as error:
+            self._certain = False
+            log.warning("placed or not", action="dial", call_id=self.order.call_id, reason=str(error))
+            return False
+        self._on_answer()
+        return True
+
+    async def _place(self) -> None:
+        await self.customer.originate(
+            self.order.endpoint,
+            ring_seconds=2 * self.order.ring_seconds + SAFETY_SECONDS,
+            app_args=("dialer", self.order.call_id),
+            caller_id=self.order.caller_id,
+        )
+
+    def _on_ringing(self, _: object) -> None:
+        at = self.customer.ringing.at or self._now()
+        self.log.add(timeline.Rang(at))
+        self._env.progress.ringing(self.order, at)
+        if self._limit is not None and not self._limit.expired() and not self._withdrawn:
+            self._limit.reschedule(asyncio.get_running_loop().time() + self.order.ring_seconds)
+
+    def withdraw(self) -> None:
+        """Take the call back unless it is answered."""
+        if not self.customer.entered.happened and self._limit is not None and not self._limit.expired():
+            self._withdrawn = True
+            self._limit.reschedule(asyncio.get_running_loop().time())
+
+    def ended_by_supervisor(self) -> None:
+        """`call hangup`: the story says that the system ended it."""
+        if not self.customer.entered.happened:
+            self.log.add(timeline.Removed(self._now()))
+            self._outcome = gave_up(rang=self.customer.ringing.happened)
+            self._withdrawn = True
+        self.log.add(timeline.Left(self._now(), Party.SYSTEM))
+
+    def _on_answer(self) -> None:
+        at = self.customer.answered.at or self._now()
+        self.log.add(timeline.Answered(at))
+        self._env.progress.answered(self.order, at)
+
+    # -- an agent -------------------------------------------------------------------------------------
+
+    async def _serve(self) -> None:
+        """Offer the call to agents, one after the other, until one talks or the customer must be let go."""
+        prefer = self.order.prefer_agent
+        decide_at = asyncio.get_running_loop().time() + DECIDE_SHARE * self.order.deadline_seconds
+        while True:
+            async with AsyncExitStack() as agent_side, until_hangup(self.customer):
+                left = decide_at - asyncio.get_running_loop().time()
+                offer = await self._env.roster.reserve_within(left, self.order.team, self.order.call_id, prefer)
+                if offer is None:
+                    self._outcome = Outcome.NO_FREE_OPERATORS
+                    self.log.add(timeline.Left(self._now(), Party.SYSTEM))
+                    return
+                agent_side.callback(offer.close)
+                self.log.add(timeline.Offered(self._now(), offer.seat.name))
+                try:
+                    leg = await agent_side.enter_async_context(self._agent_leg(offer))
+                    await self._connect(leg, offer)
+                except NotTaken as missed:
+                    prefer = ""
+                    offer.missed(missed.reason)
+                    self.log.add(timeline.Missed(self._now(), offer.seat.name, missed.reason))
+                    continue
+                await self._talk(leg)
+                return
+
+    @asynccontextmanager
+    async def _agent_leg(self, offer: Offer) -> AsyncIterator[Leg]:
+        self._offers += 1
+        if offer.seat.line:
+            line = self._lines.get(offer.ext)
+            if line is None:
+                raise NotTaken("failed")
+            yield line
+            return
+        async with ring_agent(offer, self.order, self.customer, self._offers, self._env) as leg:
+            yield leg
+
+    async def _connect(self, leg: Leg, offer: Offer) -> None:
+        try:
+            await leg.join(self.customer)
+        except HungUp as hangup:
+            if hangup.channel is self.customer:
+                raise
+            raise NotTaken("no_answer") from None
+        except AriError as error:
+            log.warning("not connected", action="connect", call_id=self.order.call_id, reason=str(error))
+            raise NotTaken("failed") from None
+        at = self._now()
+        self._outcome, self._agent = Outcome.CONNECTED, offer.ext
+        offer.connected(self.order.wrap_up_seconds)
+        self.log.add(timeline.Connected(at, offer.seat.name))
+        self._env.progress.connected(self.order, at, offer.ext, leg.channel.id, leg.bridge_id)
+
+    # -- the talk -------------------------------------------------------------------------------------
+
+    async def _talk(self, leg: Leg) -> None:
+        """Until one of them leaves; the agent's codes are obeyed meanwhile."""
+        actions: asyncio.Queue[Action] = asyncio.Queue()
+        may_force = self.order.force_hangup or self._lines.by_channel(leg.channel.id) is not None
+        keys = asyncio.create_task(read_keys(leg.channel, KeyReader(may_force=may_force), actions))
+        obey = asyncio.create_task(self._obey(actions))
+        try:
+            await leg.channel.left()
+            self.log.add(timeline.Left(self._now(), Party.AGENT))
+        finally:
+            keys.cancel()
+            obey.cancel()
+            await asyncio.wait([keys, obey])
+
+    async def _obey(self, actions: asyncio.Queue[Action]) -> None:
+        while True:
+            match await actions.get():
+                case PassOn(keys):
+                    await pass_on(self.customer, keys)
+                case ForceHangUp():
+                    self.log.add(timeline.Forced(self._now()))
+                    self.log.add(timeline.Left(self._now(), Party.AGENT))
+                    await self.customer.hang_up()
+                case Dispose(code):
+                    await self._env.dispose(self.order.call_id, code, f"agent:{self._agent}")
+
+    # -- the end --------------------------------------------------------------------------------------
+
+    def _left(self, hangup: HungUp) -> None:
+        if hangup.channel is not self.customer:
+            self.log.add(timeline.Left(self._now(), Party.AGENT))
+            return
+        gone = self.customer.gone.value
+        if gone.kind is GoneKind.LOST:
+            self.log.add(timeline.SwitchLost(gone.at))
+            self._certain = self._outcome is not None
+        self.log.add(timeline.Left(gone.at, Party.SYSTEM if gone.kind is GoneKind.LOST else Party.CALLER))
+
+    def _result(self) -> CallResult:
+        gone = self.customer.gone.value if self.customer.gone.happened else None
+        answered = self.log.find(timeline.Answered) is not None
+        outcome, sip_code = self._outcome, None
+        if gone is not None and not gone.asked and not answered:
+            sip_code = gone.tech_cause
+        if outcome is None and answered:  # he hung up before an agent was there
+            outcome = Outcome.TECHNICAL_ERROR
+        if outcome is None and gone is not None and gone.kind is GoneKind.DESTROYED:
+            outcome = classify(gone.tech_cause, gone.cause)
+        if outcome is None:
+            outcome, self._certain = Outcome.TECHNICAL_ERROR, False
+        at = gone.at if gone is not None else self._now()
+        self.log.add(timeline.Ended(at, outcome, sip_code))
+        return CallResult(
+            outcome=outcome,
+            sip_code=sip_code,
+            rang=self.customer.ringing.happened,
+            agent=self._agent,
+            ended_at=at,
+            record=timeline.fold(self.log),
+            certain=self._certain,
+            withdrawn=self._withdrawn,
+        )
+
+    def _now(self) -> datetime:
+        return self._env.clock.now()

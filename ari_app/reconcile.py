@@ -1,0 +1,189 @@
+"""After every connect: what Asterisk holds against what the store believes. Adopt or close, never re-send."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from ari_app.agent_line import LINE_BRIDGE
+from ari_app.app import App
+from ari_app.bridge import Bridge, sweep_pool
+from ari_app.events import ChannelInfo
+from ari_app.snapshot import BridgeInfo, Snapshot
+from contact_center import timeline
+from contact_center.dialling import CallResult, DialOrder
+from contact_center.store.recovery import OpenAttempt, mend_leads, open_attempts
+from contact_center.store.writer import Writer
+from contact_center.terms import AttemptState, Direction, Outcome, Party
+
+OUR_CHANNELS = "cw-"  # what every channel id of our choice begins with
+
+log = structlog.get_logger(__name__)
+
+
+class Reconciler:
+    """Called by the ARI client before it lets anything be dialled.
+
+    ``rebuild`` makes an order of an open attempt again (None: its campaign is gone); ``adopted`` tells the
+    dialer of a call that goes on; ``prepare`` puts right what Asterisk must know of us (agents' accounts).
+    """
+
+    def __init__(
+        self,
+        *,
+        app: App,
+        writer: Writer,
+        rebuild: Callable[[OpenAttempt], DialOrder | None],
+        adopted: Callable[[OpenAttempt, DialOrder, bool, bool], None],
+        prepare: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._app, self._writer = app, writer
+        self._rebuild, self._adopted, self._prepare = rebuild, adopted, prepare
+
+    async def __call__(self) -> None:
+        """Adopt what lives, close what has gone, hang up what nobody owns."""
+        await self._prepare()
+        snapshot = await self._app.env.ari.snapshot()
+        attempts = await self._writer.read(open_attempts)
+        self._adopt_lines(snapshot)
+        adopted = closed = 0
+        for attempt in attempts:
+            if attempt.channel_id in self._app.calls:
+                continue
+            if self._adopt(attempt, snapshot):
+                adopted += 1
+            else:
+                closed += 1
+        hung_up = await self._hang_up_leftovers(snapshot)
+        await sweep_pool(self._app.env.ari)
+        await self._mend()
+        if adopted or closed or hung_up:
+            log.info("reconciled", action="reconcile", adopted=adopted, closed=closed, hung_up=hung_up)
+
+    # -- calls ----------------------------------------------------------------------------------------
+
+    def _adopt(self, attempt: OpenAttempt, snapshot: Snapshot) -> bool:
+        order = self._rebuild(attempt)
+        info = snapshot.channels.get(attempt.channel_id)
+        if order is None:
+            return False
+        if info is None:
+            self._adopted(attempt, order, False, False)
+            self._app.env.progress.ended(order, self._unseen_end(attempt, order))
+            return False
+        customer = self._app.env.ari.adopt(info)
+        call = self._app.take(order)
+        partner, bridge = _partner(attempt.channel_id, snapshot)
+        ext = self._agent_of(partner) if partner else ""
+        if partner and bridge and ext:
+            agent = self._app.env.ari.adopt(partner)
+            self._adopted(attempt, order, True, True)
+            since = attempt.connected_at or self._app.env.clock.now()
+            call.known(attempt.ringing_at, attempt.answered_at)
+            self._app.start(call, call.resume_talk(agent, ext, bridge.id, since))
+        else:
+            self._adopted(attempt, order, False, False)
+            self._app.start(call, call.resume_ringing())
+        log.info("adopted", action="adopt", call_id=order.call_id, state=info.state, channel=customer.id)
+        return True
+
+    def _agent_of(self, info: ChannelInfo) -> str:
+        """The extension behind an agent's leg or line, by the arguments it came in with."""
+        match info.app_args:
+            case ("agent", _, ext, *_) | ("line", ext, *_):
+                return ext
+            case ("persistent", endpoint, *_):
+                seat = self._app.env.roster.seat_of(f"PJSIP/{endpoint.removeprefix('PJSIP/')}")
+                return seat.ext if seat else ""
+        return ""
+
+    def _unseen_end(self, attempt: OpenAttempt, order: DialOrder) -> CallResult:
+        """The call ended while nobody listened: what is proven is kept, the rest stays unknown."""
+        now = self._app.env.clock.now()
+        connected = attempt.state is AttemptState.CONNECTED
+        outcome = Outcome.CONNECTED if connected else Outcome.TECHNICAL_ERROR
+        story = timeline.CallLog(
+            timeline.Header(
+                id=order.call_id,
+                kind=order.kind,
+                direction=Direction.OUTBOUND,
+                started_at=order.ordered_at,
+                caller_number=order.number,
+                campaign=order.campaign,
+                lead_id=order.lead_id,
+                attempt=order.n,
+                language=self._app.env.settings.site.language,
+            )
+        )
+        if attempt.ringing_at:
+            story.add(timeline.Rang(attempt.ringing_at))
+        if attempt.answered_at:
+            story.add(timeline.Answered(attempt.answered_at))
+        if connected and attempt.connected_at:
+            seat = self._app.env.roster.get(attempt.agent)
+            story.add(timeline.Connected(attempt.connected_at, seat.name if seat else attempt.agent))
+        story.add(timeline.SwitchLost(now))
+        story.add(timeline.Left(now, Party.SYSTEM))
+        story.add(timeline.Ended(now, outcome))
+        return CallResult(
+            outcome=outcome,
+            sip_code=None,
+            rang=attempt.ringing_at is not None,
+            agent=attempt.agent,
+            ended_at=now,
+            record=timeline.fold(story),
+            certain=connected,
+        )
+
+    # -- agents ---------------------------------------------------------------------------------------
+
+    def _adopt_lines(self, snapshot: Snapshot) -> None:
+        for info in snapshot.channels.values():
+            if info.app_args[:1] not in (("persistent",), ("line",)) or info.state != "Up":
+                continue
+            seat = self._app.env.roster.get(self._agent_of(info))
+            if seat is None or seat.line or not info.in_stasis:
+                continue
+            channel = self._app.env.ari.adopt(info)
+            found = _bridge_of(info.id, snapshot)
+            if found and found.name == LINE_BRIDGE:
+                bridge = Bridge(self._app.env.ari, found.id, name=LINE_BRIDGE)
+                story = self._app.lines.resume(channel, seat, bridge)
+            else:
+                story = self._app.lines.hold(channel, seat, by=f"agent:{seat.ext}")
+            self._app.spawn(story, f"line {seat.ext}")
+
+    # -- what nobody owns -----------------------------------------------------------------------------
+
+    async def _hang_up_leftovers(self, snapshot: Snapshot) -> int:
+        ari, owned = self._app.env.ari, {call.customer.id for call in self._app.calls.values()}
+        owned |= set(ari.channels)
+        count = 0
+        for info in snapshot.channels.values():
+            ours = info.id.startswith(OUR_CHANNELS) and info.id in snapshot.app_channel_ids
+            if ours and info.id not in owned:
+                await ari.adopt(info).hang_up()
+                count += 1
+        for bridge in snapshot.bridges.values():
+            if bridge.name == LINE_BRIDGE and not bridge.channels:
+                await ari.bridge(bridge.id).destroy()
+        return count
+
+    async def _mend(self) -> None:
+        now = self._app.env.clock.now()
+        for mended in await self._writer.commit(lambda session: mend_leads(session, now)):
+            log.warning("lead put right", action="mend", lead_id=mended.lead_id, was=mended.was)
+
+
+def _bridge_of(channel_id: str, snapshot: Snapshot) -> BridgeInfo | None:
+    return next((b for b in snapshot.bridges.values() if channel_id in b.channels), None)
+
+
+def _partner(channel_id: str, snapshot: Snapshot) -> tuple[ChannelInfo | None, BridgeInfo | None]:
+    """Who is in a bridge with a channel."""
+    bridge = _bridge_of(channel_id, snapshot)
+    if bridge is None:
+        return None, None
+    others = [snapshot.channels[c] for c in bridge.channels if c != channel_id and c in snapshot.channels]
+    return (others[0] if others else None), bridge

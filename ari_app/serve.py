@@ -1,0 +1,308 @@
+"""A running contact centre: every part built once, wired, and run until the process is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import structlog
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from sqlmodel import col
+
+from ari_app import measure
+from ari_app.ami import Ami
+from ari_app.app import App
+from ari_app.bridge import BridgePool
+from ari_app.client import AriClient
+from ari_app.errors import AriError
+from ari_app.phones import Phones
+from ari_app.provisioning import Account
+from ari_app.reconcile import Reconciler
+from ari_app.services import Services
+from contact_center.clock import Clock, SystemClock
+from contact_center.desk import Desk
+from contact_center.dialling import CallResult, DialOrder, PlaceCall, Progress
+from contact_center.errors import Unreachable
+from contact_center.http.app import Health, HttpServer, Part, make_app
+from contact_center.http.metrics import Meters
+from contact_center.lock import InstanceLock
+from contact_center.models import Agent
+from contact_center.roster import Roster
+from contact_center.settings import Settings
+from contact_center.store.admin import By
+from contact_center.store.admin_calls import dispose_call
+from contact_center.store.changes import Command, open_control_ids, take_controls
+from contact_center.store.engine import open_engine
+from contact_center.store.recovery import OpenAttempt
+from contact_center.store.schema import require_current
+from contact_center.store.writer import Writer
+from contact_center.watchdog import LoopMonitor, Watchdog
+
+CONTROL_SECONDS = 0.2  # how often a running serve looks for what supervisors changed
+DRAIN_SECONDS = 5.0  # the longest time that facts may take to be stored when serve ends
+
+log = structlog.get_logger(__name__)
+
+
+class Ledger(Progress, Protocol):
+    """The part of a dialer that hears of its calls."""
+
+    @property
+    def on_result(self) -> list[Callable[[DialOrder, CallResult], None]]:
+        """Told of every dial that ended."""
+        ...
+
+    def adopted(self, attempt: OpenAttempt, order: DialOrder, answered: bool, connected: bool) -> None:
+        """A call of an earlier process goes on."""
+        ...
+
+
+class DialerPart(Protocol):
+    """What a contact centre needs of its dialer."""
+
+    draining: bool
+
+    @property
+    def ledger(self) -> Ledger:
+        """Hears of the calls."""
+        ...
+
+    async def load(self) -> None:
+        """Take the campaigns as the store knows them."""
+        ...
+
+    async def reload(self, name: str) -> None:
+        """A campaign was changed."""
+        ...
+
+    async def leads_arrived(self, name: str) -> None:
+        """Leads were added to a campaign."""
+        ...
+
+    def refresh_leads(self) -> None:
+        """Leads changed somewhere."""
+        ...
+
+    def rebuild(self, attempt: OpenAttempt) -> DialOrder | None:
+        """The order behind an open attempt."""
+        ...
+
+    async def run(self) -> None:
+        """Dial until cancelled."""
+        ...
+
+
+class MakeDialer(Protocol):
+    """How the composition root makes the dialer."""
+
+    def __call__(
+        self, *, writer: Writer, roster: Roster, placer: PlaceCall, settings: Settings, clock: Clock
+    ) -> DialerPart:
+        """A dialer that places its calls by ``placer``."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What this package may not import itself; the composition root hands it in."""
+
+    dialer: MakeDialer
+    agi: Callable[[str, Desk], AbstractAsyncContextManager[object]]
+    accounts: Callable[[Settings, Agent], Sequence[Account]]
+
+
+@dataclass(slots=True)
+class Serve:
+    """A running contact centre: every part, built once and handed to whoever needs it."""
+
+    settings: Settings
+    writer: Writer
+    roster: Roster
+    ari: AriClient
+    app: App
+    dialer: DialerPart
+    phones: Phones
+    ami: Ami
+    parts: Parts
+    meters: Meters = field(default_factory=Meters)
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @classmethod
+    def build(cls, settings: Settings, writer: Writer, parts: Parts) -> Serve:
+        """Wire the parts; nothing runs yet."""
+        clock, asterisk = SystemClock(), settings.asterisk
+        roster = Roster(clock, writer.post, max_misses=settings.agents.max_misses)
+        ari = AriClient(
+            url=asterisk.ari_url.removesuffix("/").removesuffix("/ari"),
+            user=asterisk.ari_user,
+            password=asterisk.ari_password,
+            app=asterisk.app,
+        )
+        ami = Ami(asterisk.ami_host, asterisk.ami_port, asterisk.ami_user, asterisk.ami_secret)
+        app = App(Services(ari, BridgePool(ari), roster, settings, clock))
+        dialer = parts.dialer(writer=writer, roster=roster, placer=app, settings=settings, clock=clock)
+        serve = cls(settings, writer, roster, ari, app, dialer, Phones(ari, roster), ami, parts)
+        app.env.progress, app.env.dispose = dialer.ledger, serve.dispose
+        dialer.ledger.on_result.append(measure.on_result(serve.meters))
+        ari.on_connect = Reconciler(
+            app=app,
+            writer=writer,
+            rebuild=dialer.rebuild,
+            adopted=dialer.ledger.adopted,
+            prepare=serve.push_accounts,
+        )
+        return serve
+
+    # -- what the parts need of each other ------------------------------------------------------------
+
+    async def push_accounts(self) -> None:
+        """Every agent's SIP account is in Asterisk, and it is known whose phone can be reached."""
+        rows = await self.writer.read(lambda session: list(session.scalars(select(Agent))))
+        for row in rows:
+            if row.password:
+                await self.phones.push(self.parts.accounts(self.settings, row))
+        await self.phones.look()
+
+    async def dispose(self, call_id: str, code: str, by: str) -> None:
+        """Store a disposition that an agent keyed."""
+        who = By(by, self.app.env.clock.now())
+
+        def store(session: Session) -> None:
+            dispose_call(session, who, call_id, code)
+
+        await self.writer.commit(store)
+
+    # -- supervisors' changes -------------------------------------------------------------------------
+
+    async def obey_controls(self) -> None:
+        """Do what supervisors changed within a second of it. Runs until cancelled."""
+        while True:
+            await asyncio.sleep(CONTROL_SECONDS)
+            try:
+                if await self.writer.read(open_control_ids):
+                    await self._take_controls()
+            except Unreachable as error:
+                log.warning("supervisors' changes wait", action="control", reason=str(error))
+
+    async def _take_controls(self) -> None:
+        now = self.app.env.clock.now()
+        for command in await self.writer.commit(lambda session: take_controls(session, now)):
+            await self._obey(command)
+
+    async def _obey(self, command: Command) -> None:
+        match command.entity, command.action:
+            case "agent", _:
+                await self._agent_changed(command.entity_id)
+            case "campaign", "leads":
+                await self.dialer.leads_arrived(command.entity_id)
+            case "campaign", _:
+                await self.dialer.reload(command.entity_id)
+            case "lead" | "dnc", _:
+                self.dialer.refresh_leads()
+            case "call", "hangup":
+                await self.app.hang_up(command.entity_id)
+
+    async def _agent_changed(self, ext: str) -> None:
+        def read(session: Session) -> Agent | None:
+            return session.scalars(select(Agent).where(col(Agent.ext) == ext)).first()
+
+        row = await self.writer.read(read)
+        self.roster.sync(ext, row)
+        if row and row.password and self.ari.live:
+            try:
+                await self.phones.push(self.parts.accounts(self.settings, row))
+            except AriError as error:
+                log.warning("account not made yet", action="account", agent=ext, reason=str(error))
+
+    # -- running --------------------------------------------------------------------------------------
+
+    async def load(self) -> None:
+        """Take agents and campaigns as the store knows them."""
+        now = self.app.env.clock.now()
+        await self.writer.commit(lambda session: take_controls(session, now))
+        self.roster.load(await self.writer.read(lambda s: list(s.scalars(select(Agent)))), now)
+        await self.dialer.load()
+
+    def health(self) -> Health:
+        """What readiness depends on."""
+        health, ami = Health(), self.ami
+        health.add("ari", lambda: Part(self.ari.live, self.ari.status))
+        health.add("database", lambda: Part(self.writer.healthy, self.writer.trouble or "stores facts"))
+        health.add("ami", lambda: Part(ami.live, ami.status), required=False)
+        return health
+
+    @asynccontextmanager
+    async def doors(self) -> AsyncIterator[LoopMonitor]:
+        """Everything that listens or talks to others, opened in order and closed in the reverse one."""
+        async with AsyncExitStack() as stack:
+            monitor = stack.enter_context(LoopMonitor())
+            http = make_app(self.health(), self.meters.registry)
+            await stack.enter_async_context(HttpServer(self.settings.http.bind, http))
+            await stack.enter_async_context(self.parts.agi(self.settings.fastagi.bind, self.roster))
+            await stack.enter_async_context(self.app)
+            await stack.enter_async_context(self.ari)
+            await stack.enter_async_context(self.app.env.bridges)
+            await stack.enter_async_context(self.ami)
+            self.ami.on_contact(self.roster.phone)
+            dog = await stack.enter_async_context(Watchdog(lambda: not self.stop.is_set(), monitor))
+            dog.ready("serving")
+            yield monitor
+
+    async def run(self) -> None:
+        """Serve until told to stop, then leave the calls to the next process."""
+        await self.load()
+        async with self.doors() as monitor, asyncio.TaskGroup() as group:
+            for work in (
+                self.roster.run(),
+                self.dialer.run(),
+                self.app.serve_arrivals(),
+                self.app.lines.run(),
+                self.phones.run(lambda: self.ami.live),
+                self.obey_controls(),
+                measure.keep_gauges(self.meters, self.app, self.writer, self.ami, monitor),
+            ):
+                group.create_task(work)
+            log.info("serving", action="start", app=self.settings.asterisk.app)
+            await self.stop.wait()
+            await self._hand_over()
+
+    async def _hand_over(self) -> None:
+        """Dialling stops, what is known is stored, and the process ends without touching a call.
+
+        Calls live in Asterisk, not here: the next process adopts them. Closing our side in good order would
+        hang them up, so the process ends as a crash would, only with everything written down.
+        """
+        self.dialer.draining = True
+        stored = await self.writer.drain(DRAIN_SECONDS)
+        log.info("handed over", action="stop", calls=len(self.app.calls), stored=stored)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
+
+
+async def serve_forever(settings: Settings, parts: Parts) -> None:
+    """One contact centre, from lock to hand-over."""
+    url = settings.database.url
+    with InstanceLock.for_database(url):
+        require_current(url)
+        async with Writer(open_engine(url), SystemClock(), _journal(url)) as writer:
+            serve = Serve.build(settings, writer, parts)
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.add_signal_handler(number, serve.stop.set)
+            await serve.run()
+
+
+def _journal(url: str) -> Path:
+    """Where facts wait while the database is away: beside the SQLite file, else in the state directory."""
+    if url.startswith("sqlite:///"):
+        return Path(url.removeprefix("sqlite:///") + ".facts")
+    return Path(os.environ.get("STATE_DIRECTORY", ".")) / "callwright.facts"

@@ -1,0 +1,91 @@
+"""The program ``callwright``: the one place that sees every part and puts them together.
+
+What only a running contact centre needs is imported when it is needed, so that commands start at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import typer
+
+from asterisk_conf import accounts
+from asterisk_conf import commands as conf_commands
+from contact_center import console
+from contact_center.console import Hooks, console_of
+from contact_center.console.root import make_app, run
+from contact_center.errors import CallwrightError
+from contact_center.models import Agent
+from contact_center.settings import Settings
+from contact_center.store.schema import schema_state
+from dialer import commands as dialer_commands
+
+
+def account_objects(settings: Settings, row: Agent) -> list[accounts.DynamicObject]:
+    """The SIP account of an agent, as Asterisk is told it."""
+    username = row.endpoint.partition("/")[2]
+    return accounts.account_objects(row.ext, row.name, username, row.password, settings)
+
+
+def provision(settings: Settings, agents: Sequence[Agent]) -> None:
+    """Console hook: make or renew the SIP accounts of agents."""
+    from ari_app.provisioning import put_objects
+
+    objects = [item for row in agents if row.password for item in account_objects(settings, row)]
+    asyncio.run(put_objects(settings.asterisk, objects))
+
+
+def withdraw(settings: Settings, endpoints: Sequence[str]) -> None:
+    """Console hook: remove SIP accounts."""
+    from ari_app.provisioning import delete_objects
+
+    keys = [key for endpoint in endpoints for key in accounts.account_ids(endpoint.partition("/")[2])]
+    asyncio.run(delete_objects(settings.asterisk, keys))
+
+
+def serve(ctx: typer.Context) -> None:
+    """Run the contact centre: ARI app, dialer, AGI scripts, health and metrics.
+
+    Example: callwright serve
+    """
+    import uvloop
+
+    from agi_scripts.server import AgiServer
+    from ari_app.serve import Parts, serve_forever
+    from contact_center import logs
+    from dialer.engine import Dialer
+
+    settings = console_of(ctx).settings
+    logs.configure(secrets=(settings.asterisk.ari_password, settings.asterisk.ami_secret))
+    parts = Parts(dialer=Dialer, agi=AgiServer, accounts=account_objects)
+    try:
+        uvloop.run(serve_forever(settings, parts))
+    except BaseExceptionGroup as group:
+        raise _plain(group) from None
+
+
+def _plain(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The product's own error inside a group, if there is one: it is a sentence for people."""
+    ours = group.subgroup(CallwrightError)
+    error: BaseException = ours if ours is not None else group
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
+
+
+app = make_app(Hooks(provision=provision, withdraw=withdraw))
+console.mount(app)
+dialer_commands.mount(app)
+app.add_typer(conf_commands.conf_app, name="conf")
+app.command("doctor")(conf_commands.doctor_command(schema_state))
+app.command()(serve)
+
+
+def main() -> None:
+    """The console script."""
+    run(app)
+
+
+if __name__ == "__main__":
+    main()
