@@ -1,0 +1,16 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest_asyncio
+
+from tests.lab.centre import Centre
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def centre() -> AsyncIterator[Centre]:
+    """One contact centre per file, `serve` running."""
+    async with Centre("test") as made:
+        await made.serve.start()
+        yield made
+        assert not made.far.faults

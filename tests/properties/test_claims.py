@@ -1,0 +1,255 @@
+"""Claims against a model: each lead at most once at a time, in the contract's order, never two calls to a number."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
+from sqlalchemy import update
+
+from contact_center.models import Attempt, Call, Campaign, Lead, Outbox
+from contact_center.store.claims import Claim, campaign_exhausted, lead_counts, next_due_at
+from contact_center.store.engine import open_engine, reading, writing
+from contact_center.store.facts import AttemptUncounted, Fact
+from contact_center.store.schema import upgrade
+from contact_center.store.tables import table_of
+from tests.unit.store.world import NOON, add_campaign, add_lead, forbid, rows, settled, take
+
+ZONES = ("Europe/London", "America/New_York", "America/Chicago,America/New_York")
+NUMBERS = tuple(f"+44163296{n:04d}" for n in range(6))
+MAX_ATTEMPTS = 3
+
+
+@dataclass
+class Person:
+    """What the model knows of a lead."""
+
+    id: int
+    campaign: int
+    number: str
+    zones: str
+    priority: int
+    state: str = "new"
+    last_agent: str = ""
+    due_at: datetime | None = None
+    attempts: int = 0
+    dials: int = 0
+
+
+class Claiming(RuleBasedStateMachine):
+    """Two campaigns over the same few numbers, so that they get into each other's way."""
+
+    open_claims = Bundle("open_claims")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = tempfile.mkdtemp(prefix="cw-claims-")
+        url = f"sqlite:///{self.folder}/callwright.db"
+        shutil.copy(_template(), f"{self.folder}/callwright.db")
+        self.engine = open_engine(url)
+        self.now = NOON
+        self.people: dict[int, Person] = {}
+        self.forbidden: set[tuple[str, int]] = set()
+        self.running = {1: True, 2: True}
+        self.live: dict[str, int] = {}
+        self.seen: set[tuple[int, int]] = set()
+        self.channels: set[str] = set()
+        with writing(self.engine) as session:
+            assert [add_campaign(session, name) for name in ("one", "two")] == [1, 2]
+
+    def teardown(self) -> None:
+        self.engine.dispose()
+        shutil.rmtree(self.folder)
+
+    @rule(
+        campaign=st.sampled_from([1, 2]),
+        number=st.sampled_from(NUMBERS),
+        zones=st.sampled_from(ZONES),
+        priority=st.integers(0, 2),
+    )
+    def add(self, campaign: int, number: str, zones: str, priority: int) -> None:
+        if any(one.number == number and one.campaign == campaign for one in self.people.values()):
+            return
+        with writing(self.engine) as session:
+            id_ = add_lead(session, campaign, number, zones=zones, priority=priority)
+        self.people[id_] = Person(id_, campaign, number, zones, priority)
+
+    @rule(number=st.sampled_from(NUMBERS), campaign=st.sampled_from([0, 1, 2]))
+    def put_on_do_not_call(self, number: str, campaign: int) -> None:
+        if (number, campaign) not in self.forbidden:
+            self.forbidden.add((number, campaign))
+            with writing(self.engine) as session:
+                forbid(session, number, campaign)
+
+    @rule(campaign=st.sampled_from([1, 2]), running=st.booleans())
+    def start_or_stop(self, campaign: int, running: bool) -> None:
+        self.running[campaign] = running
+        table = table_of(Campaign)
+        with writing(self.engine) as session:
+            session.connection().execute(
+                update(table).where(table.c.id == campaign).values(state="running" if running else "paused")
+            )
+
+    @rule(minutes=st.integers(0, 120))
+    def time_passes(self, minutes: int) -> None:
+        self.now += timedelta(minutes=minutes)
+
+    @rule(
+        target=open_claims,
+        campaign=st.sampled_from([1, 2]),
+        want=st.integers(1, 4),
+        zones=st.one_of(st.none(), st.sets(st.sampled_from(ZONES))),
+    )
+    def take_some(self, campaign: int, want: int, zones: set[str] | None) -> list[Claim]:
+        expected = self._expected(campaign, want, zones)
+        with writing(self.engine) as session:
+            looked = next_due_at(session, campaign, zones, self.now)
+            taken = take(session, campaign, want, now=self.now, open_zones=zones, max_attempts=MAX_ATTEMPTS)
+        assert [one.lead_id for one in taken] == expected
+        assert not taken or looked == self.now
+        for one in taken:
+            person = self.people[one.lead_id]
+            person.state, person.dials, person.attempts = "dialing", person.dials + 1, person.attempts + 1
+            assert (one.n, one.attempts) == (person.dials, person.attempts)
+            assert one.number not in self.live
+            assert (one.lead_id, one.n) not in self.seen
+            assert one.channel_id not in self.channels
+            self.live[one.number] = one.lead_id
+            self.seen.add((one.lead_id, one.n))
+            self.channels.add(one.channel_id)
+        return taken
+
+    def _expected(self, campaign: int, want: int, zones: set[str] | None) -> list[int]:
+        """The contract's order by brute force; leads that are set aside on the way change the model."""
+        if not self.running[campaign]:
+            return []
+        waiting = [
+            one
+            for one in self.people.values()
+            if one.campaign == campaign
+            and (zones is None or one.zones in zones)
+            and one.number not in self.live
+            and (one.state == "new" or (one.state == "due" and one.due_at is not None and one.due_at <= self.now))
+        ]
+        waiting.sort(key=_place_in_line)
+        chosen: list[int] = []
+        few, left, aside_before = want, list(waiting), False
+        while left and len(chosen) < want:
+            few = max(want - len(chosen), 50) if aside_before else want
+            step, left = left[:few], left[few:]
+            for one in step:
+                if {(one.number, 0), (one.number, campaign)} & self.forbidden:
+                    one.state, aside_before = "dnc", True
+                elif one.attempts >= MAX_ATTEMPTS:
+                    one.state, aside_before = "closed", True
+                elif len(chosen) < want:
+                    chosen.append(one.id)
+        return chosen
+
+    @rule(
+        claims=open_claims,
+        outcome=st.sampled_from(["missed", "connected", "technical_error", "not_attempted", "unknown"]),
+        minutes=st.integers(0, 100),
+        closed=st.booleans(),
+    )
+    def end(self, claims: list[Claim], outcome: str, minutes: int, closed: bool) -> None:
+        for one in claims:
+            if self.live.get(one.number) != one.lead_id or self.people[one.lead_id].dials != one.n:
+                continue
+            person, counted = self.people[one.lead_id], outcome != "not_attempted"
+            del self.live[one.number]
+            person.attempts -= 0 if counted else 1
+            person.last_agent = "1001" if outcome == "connected" else person.last_agent
+            person.state = "closed" if closed else "due"
+            person.due_at = None if closed else self.now + timedelta(minutes=minutes)
+            self._apply(
+                settled(
+                    one,
+                    outcome="missed" if outcome == "unknown" else outcome,
+                    disposition="missed" if outcome == "unknown" else outcome,
+                    state="unknown" if outcome == "unknown" else "done",
+                    counted=counted,
+                    ended_at=self.now,
+                    lead_state=person.state,
+                    next_attempt_at=person.due_at,
+                    last_agent="1001" if outcome == "connected" else None,
+                )
+            )
+
+    @rule(claims=open_claims)
+    def find_out_that_it_was_the_trunk(self, claims: list[Claim]) -> None:
+        table = {one["id"]: one for one in rows(self.engine, Attempt)}
+        leads = {one["id"]: one for one in rows(self.engine, Lead)}
+        for one in claims:
+            attempt, person = table[one.attempt_id], self.people[one.lead_id]
+            if attempt["ended_at"] is None or not attempt["counted"]:
+                continue
+            person.attempts -= 1
+            is_still_there = person.dials == one.n and person.state in ("due", "closed")
+            if is_still_there and leads[one.lead_id]["disposition"] == attempt["outcome"]:
+                person.state, person.due_at = "due", self.now
+        ids = tuple(one.attempt_id for one in claims)
+        self._apply(AttemptUncounted(ids, self.now, "trunk main is down", self.now))
+
+    def _apply(self, fact: Fact) -> None:
+        for _ in range(2):  # as after a reply that was lost
+            with writing(self.engine) as session:
+                fact.apply(session)
+
+    @invariant()
+    def the_rows_say_what_the_model_says(self) -> None:
+        leads = {one["id"]: one for one in rows(self.engine, Lead)}
+        for person in self.people.values():
+            lead: Any = leads[person.id]
+            known = (person.state, person.attempts, person.dials, person.last_agent)
+            assert (lead["state"], lead["attempts"], lead["dials"], lead["last_agent"]) == known
+        attempts = rows(self.engine, Attempt)
+        assert {one["live_number"] for one in attempts if one["live_number"]} == set(self.live)
+        assert len({(one["lead_id"], one["n"]) for one in attempts}) == len(attempts) == len(self.seen)
+        assert len(rows(self.engine, Call)) == len(attempts)
+
+    @invariant()
+    def events_are_numbered_without_gaps(self) -> None:
+        numbers: dict[tuple[str, str], list[int]] = {}
+        for event in rows(self.engine, Outbox):
+            numbers.setdefault((event["entity"], event["entity_id"]), []).append(event["seq"])
+        assert all(seqs == list(range(1, len(seqs) + 1)) for seqs in numbers.values())
+
+    @invariant()
+    def counts_and_exhaustion_agree_with_the_rows(self) -> None:
+        with reading(self.engine) as session:
+            for campaign in (1, 2):
+                states = [one.state for one in self.people.values() if one.campaign == campaign]
+                counts = lead_counts(session, campaign)
+                assert counts == {state: states.count(state) for state in counts}
+                alive = {"new", "due", "dialing", "talking"} & set(states)
+                assert campaign_exhausted(session, campaign) == (not alive)
+
+
+def _place_in_line(one: Person) -> tuple[Any, ...]:
+    if one.state == "new":
+        return (1, -one.priority, 0.0, -one.id)
+    assert one.due_at is not None
+    return (0 if one.last_agent else 2, -one.priority, one.due_at.timestamp(), one.id)
+
+
+_folders: list[tempfile.TemporaryDirectory[str]] = []
+
+
+def _template() -> str:
+    """An empty database, made once: each example starts with a copy."""
+    if not _folders:
+        _folders.append(tempfile.TemporaryDirectory(prefix="cw-template-"))
+        upgrade(f"sqlite:///{_folders[0].name}/callwright.db")
+    return str(Path(_folders[0].name) / "callwright.db")
+
+
+TestClaiming = Claiming.TestCase
+TestClaiming.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
