@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
+from tests.asterisk.campaigns import finished
 from tests.lab.centre import Centre
 from tests.lab.farend.numbers import Behaviour, number_for, refuses, stays, talks
 from tests.lab.farend.record import Side, max_in_flight, two_way_at
@@ -15,17 +14,6 @@ from tests.lab.until import until
 pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]
 
 DELAYS = {"retry_missed": 3.0, "retry_unavailable": 4.0, "retry_busy": 2.0, "retry_technical": 5.0}
-
-
-async def finished(centre: Centre, name: str, deadline: float = 60.0) -> dict:
-    async def done() -> bool:
-        return (await centre.cli("campaign", "show", name))["state"] == "finished"
-
-    end = asyncio.get_running_loop().time() + deadline
-    while not await done():
-        assert asyncio.get_running_loop().time() < end, f"{name} did not finish: {centre.serve.tail()}"
-        await asyncio.sleep(0.2)
-    return await centre.cli("campaign", "show", name)
 
 
 async def on_line(centre: Centre, *exts: str) -> None:

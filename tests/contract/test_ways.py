@@ -56,7 +56,6 @@ async def a_call(switch: Switch, command_sockets: int) -> None:
         async with dialling as one, ari.dial("PJSIP/talk@trunk", channel_id="2", ring_seconds=5) as other:
             assert one.entered.value.args == ("a b", "c&d=%41")
             assert await one.get_var("X_NAME") == "10% & =+ ü"
-            assert await one.get_var("CALLERID(name)") == ""
             await one.set_var("X_OTHER", "a,b;c&d + 100%")
             assert await one.get_var("X_OTHER") == "a,b;c&d + 100%"
             async with ari.bridge("talk/1") as bridge:
@@ -112,7 +111,7 @@ def test_a_connection_made_right_after_a_broken_one_of_the_same_name_is_not_deaf
 
     async def body() -> None:
         async with real_world(switch) as world:
-            for _ in range(20):
+            for _ in range(6):
                 await world.drop()
                 await until(lambda: not world.ari.live, 1.0, "not live")
                 async with asyncio.timeout(LIVE_SECONDS):

@@ -18,9 +18,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from sqlalchemy import select
+from sqlmodel import col
+
 from asterisk_conf import bundle, secrets
 from contact_center import settings as settings_file
+from contact_center.models import Agent
 from contact_center.settings import Settings
+from contact_center.store.engine import open_engine, reading
 from tests.lab.addresses import AddressBlock
 from tests.lab.farend.phones import Phone
 from tests.lab.farend.world import FarEnd
@@ -247,20 +252,29 @@ class Centre:
 
     # -- people ---------------------------------------------------------------------------------------
 
-    async def add_agents(self, count: int, *, first: int = 1001, team: str = "") -> list[Phone]:
-        """Add agents by one CSV import, give them phones and register these."""
+    async def add_agents(self, count: int, *, first: int = 1001, team: str = "", online: bool = False) -> list[Phone]:
+        """Add agents by one CSV import, give them phones and register these; with ``online`` each dials *45."""
         table = self.base / "agents.csv"
         rows = [f"{first + n},Agent {first + n},{team}" for n in range(count)]
         table.write_text("ext,name,team\n" + "\n".join(rows) + "\n")
         await self.cli("agent", "import", str(table))
         phones = []
-        for n in range(count):
-            card = await self.cli("agent", "phone", str(first + n))
-            phones.append(self.far.phones.add(card["user"], card["password"]))
+        for user, password in self._accounts([str(first + n) for n in range(count)]):
+            phones.append(self.far.phones.add(user, password))
         async with asyncio.TaskGroup() as group:
             for phone in phones:
                 group.create_task(phone.register())
+        if online:
+            calls = [phone.dial("*45") for phone in phones]
+            for call in calls:
+                await call.until_over(15)
         return phones
+
+    def _accounts(self, exts: list[str]) -> list[tuple[str, str]]:
+        """What `agent phone` prints, read at once for many: each command would cost a second."""
+        with reading(open_engine(self.settings.database.url)) as session:
+            rows = session.scalars(select(Agent).where(col(Agent.ext).in_(exts)).order_by(col(Agent.ext)))
+            return [(row.endpoint.partition("/")[2], row.password) for row in rows]
 
     async def add_campaign(self, name: str, numbers: list[str], *, mode: str = "power", **keys: str) -> None:
         """A campaign with these leads, callable at any hour."""

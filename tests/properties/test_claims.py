@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ class Claiming(RuleBasedStateMachine):
         super().__init__()
         self.folder = tempfile.mkdtemp(prefix="cw-claims-")
         url = f"sqlite:///{self.folder}/callwright.db"
-        shutil.copy(_template(), f"{self.folder}/callwright.db")
+        shutil.copy(Path(_template().name) / "callwright.db", f"{self.folder}/callwright.db")
         self.engine = open_engine(url)
         self.now = NOON
         self.people: dict[int, Person] = {}
@@ -240,15 +241,12 @@ def _place_in_line(one: Person) -> tuple[Any, ...]:
     return (0 if one.last_agent else 2, -one.priority, one.due_at.timestamp(), one.id)
 
 
-_folders: list[tempfile.TemporaryDirectory[str]] = []
-
-
-def _template() -> str:
-    """An empty database, made once: each example starts with a copy."""
-    if not _folders:
-        _folders.append(tempfile.TemporaryDirectory(prefix="cw-template-"))
-        upgrade(f"sqlite:///{_folders[0].name}/callwright.db")
-    return str(Path(_folders[0].name) / "callwright.db")
+@cache
+def _template() -> tempfile.TemporaryDirectory[str]:
+    """A folder with an empty database, made once: each example starts with a copy."""
+    folder = tempfile.TemporaryDirectory(prefix="cw-template-")
+    upgrade(f"sqlite:///{folder.name}/callwright.db")
+    return folder
 
 
 TestClaiming = Claiming.TestCase

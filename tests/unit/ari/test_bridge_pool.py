@@ -6,7 +6,7 @@ import asyncio
 
 from ari_app.bridge import BridgePool, sweep_pool
 from tests.support.ari import live_client, until
-from tests.support.fake_ari import FakeAri
+from tests.support.fake_ari import ANSWERS, FakeAri
 from tests.support.virtual_clock import on_virtual_clock
 
 
@@ -24,8 +24,29 @@ async def test_a_bridge_that_only_connected_calls_is_used_again() -> None:
                 fake.hang_up(caller.id)
                 await caller.left()
             await asyncio.sleep(0.1)
-        assert pool.ready == 2
-        assert len(fake.bridges) <= made + 1
+        assert pool.ready == len(fake.bridges) <= made + 1
+
+
+@on_virtual_clock
+async def test_calls_that_come_and_go_need_no_new_bridges() -> None:
+    fake = FakeAri()
+    fake.far("PJSIP/1", ANSWERS)
+    async with live_client(fake) as ari, BridgePool(ari, size=4) as pool:
+        await until(lambda: pool.ready == 4)
+
+        async def call(number: int) -> None:
+            async with ari.dial("PJSIP/1", channel_id=f"c{number}", ring_seconds=5) as channel, pool.take() as bridge:
+                await bridge.add(channel)
+                await asyncio.sleep(1.0)
+
+        for wave in range(5):
+            async with asyncio.TaskGroup() as group:
+                for number in range(20):
+                    group.create_task(call(wave * 20 + number))
+            await asyncio.sleep(3.0)
+        made = [path for _, method, path in fake.requests if (method, path) == ("POST", "bridges")]
+        assert len(made) <= 20 + 4
+        assert pool.ready == len(fake.bridges) == len(made)
 
 
 @on_virtual_clock

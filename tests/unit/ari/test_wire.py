@@ -145,6 +145,19 @@ async def test_a_burst_of_events_is_read_without_losing_one() -> None:
         assert ari.live
 
 
+@pytest.mark.parametrize("code", [1000, 1001, 1011])
+async def test_a_clean_close_counts_as_a_loss_and_is_not_answered_by_a_storm(code: int) -> None:
+    odd = OddAsterisk()
+    async with client_of(odd) as ari:
+        for _ in range(3):
+            before = ari.generation
+            await odd.sockets["callwright"].close(code=code)
+            await until(lambda: not ari.live, 1.0, "not live")
+            async with asyncio.timeout(LIVE_SECONDS):
+                await ari.until_live()
+            assert ari.generation == before + 1
+
+
 async def test_a_password_that_is_refused_is_named_in_the_status() -> None:
     odd = OddAsterisk(refuses_with=401)
     async with odd_asterisk(odd), AriClient(url=odd.url, user="u", password="wrong") as ari:

@@ -1,0 +1,159 @@
+"""What holds for every command: one line and an exit code for what goes wrong, never a traceback."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+import typer
+from typer.main import get_command
+
+from contact_center.console.root import global_options_first
+from tests.unit.console.support import Cli, one_line
+
+BROKEN = {
+    "not TOML": "[site\n",
+    "not UTF-8": b'[site]\nname = "\xff\xfe"\n',
+    "unknown section": "[sight]\n",
+    "unknown key": "[site]\nnaem = 'x'\n",
+    "unknown zone": "[site]\ntimezone = 'Europe/Londres'\n",
+    "unknown country": "[site]\ncountry = 'England'\n",
+    "unknown language": "[site]\nlanguage = 'tlh'\n",
+    "bad currency": "[site]\ncurrency = 'pounds'\n",
+    "bad number check": "[site]\nnumber_check = 'perhaps'\n",
+    "bad database": "[database]\nurl = 'mysql://localhost/x'\n",
+    "bad ARI address": "[asterisk]\nari_url = 'localhost:8088'\n",
+    "secret that breaks out": '[asterisk]\nari_password = "a\\nb"\n',
+    "bad port": "[asterisk]\nami_port = 0\n",
+    "trunk without host": "[trunk.main]\nport = 5060\n",
+    "bad trunk name": "[trunk.'a b']\nhost = 'x.example'\n",
+    "bad dial format": "[trunk.main]\nhost = 'x.example'\ndial_format = '{number}'\n",
+    "unknown macro": "[trunk.main]\nhost = 'x.example'\ndial_format = '{digits}@{host}'\n",
+    "no channels": "[trunk.main]\nhost = 'x.example'\nmax_channels = 0\n",
+    "bad connect": "[agents]\nconnect = 'always'\n",
+    "bad bind": "[http]\nbind = '8080'\n",
+    "bad broker": "[mqtt]\nurl = 'http://x'\n",
+    "wrong type": "[site]\nname = 7\n",
+    "a list for a table": "site = [1, 2]\n",
+    "a key twice": "[site]\nname = 'a'\nname = 'b'\n",
+}
+
+
+@pytest.mark.parametrize("content", BROKEN.values(), ids=BROKEN)
+def test_a_broken_configuration_is_one_sentence_and_exit_2(cli: Cli, content: str | bytes) -> None:
+    cli.config.write_bytes(content if isinstance(content, bytes) else content.encode())
+    assert str(cli.config) in cli.refused(2, "agent", "list")
+
+
+def test_a_missing_configuration_is_one_sentence(cli: Cli) -> None:
+    one_line(cli.bare("--config", str(cli.folder / "nowhere.toml"), "agent", "list"), 2)
+    one_line(cli.bare("agent", "list", env={"CALLWRIGHT_CONFIG": str(cli.folder / "nowhere.toml")}), 2)
+    one_line(cli.bare("--config", str(cli.folder), "agent", "list"), 2)
+
+
+def test_a_database_that_is_away_is_exit_4(cli: Cli) -> None:
+    env = {"CALLWRIGHT_DATABASE__URL": "postgresql+psycopg://nobody:secret@127.0.0.1:1/none"}
+    line = one_line(cli.bare("agent", "list", env=env), 4)
+    assert "secret" not in line
+
+
+def test_a_database_that_was_never_made_is_told(cli: Cli) -> None:
+    env = {"CALLWRIGHT_DATABASE__URL": f"sqlite:///{cli.folder / 'none.db'}"}
+    answer = cli.bare("agent", "list", env=env)
+    assert answer.exit_code in (2, 4)
+    assert "db upgrade" in one_line(answer, answer.exit_code)
+    assert not (cli.folder / "none.db").exists()
+
+
+def test_wrong_usage_is_one_line_and_exit_2(cli: Cli) -> None:
+    for words in (
+        ("bogus",),
+        ("agent",),
+        ("agent", "bogus"),
+        ("agent", "add"),
+        ("agent", "add", "1001"),
+        ("agent", "list", "--bogus"),
+        ("agent", "pause", "1001"),
+        ("campaign", "add", "x"),
+        ("lead", "show", "x"),
+        ("lead", "list", "--limit", "0"),
+        ("call", "dispose", "x"),
+    ):
+        cli.refused(2, *words)
+
+
+def test_global_options_may_stand_anywhere_but_after_two_dashes() -> None:
+    assert global_options_first(["call", "show", "x", "--json"]) == ["--json", "call", "show", "x"]
+    assert global_options_first(["agent", "--config", "f", "list"]) == ["--config", "f", "agent", "list"]
+    assert global_options_first(["agent", "--config=f", "list"]) == ["--config=f", "agent", "list"]
+    assert global_options_first(["a", "--", "--json"]) == ["a", "--", "--json"]
+    assert global_options_first(["a", "--config"]) == ["a", "--config"]
+
+
+def test_every_command_has_a_help_with_an_example(cli: Cli) -> None:
+    def leaves(command: object, path: tuple[str, ...]) -> list[tuple[str, ...]]:
+        inner = getattr(command, "commands", None)
+        if inner is None:
+            return [path]
+        return [leaf for name, sub in inner.items() for leaf in leaves(sub, (*path, name))]
+
+    paths = leaves(get_command(cli.app()), ())
+    assert len(paths) > 35
+    for path in paths:
+        answer = cli.bare(*path, "--help")
+        assert answer.exit_code == 0
+        assert f"Example: callwright {' '.join(path)}" in " ".join(answer.stdout.split()), path
+
+
+def test_help_needs_no_configuration(cli: Cli) -> None:
+    assert "agent" in cli.bare().stdout
+    assert cli.bare("--help").exit_code == 0
+
+
+def explode(app: typer.Typer) -> None:
+    @app.command("explode")
+    def explode_() -> None:
+        raise RuntimeError("two\nlines with \x1b[31mcolour")
+
+
+def test_what_nobody_foresaw_is_one_line_and_details_only_on_demand(cli: Cli, tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    app = cli.app()
+    explode(app)
+    result = CliRunner(env={"CALLWRIGHT_DEBUG": None}).invoke(app, ["explode"])
+    assert result.exit_code == 1
+    assert result.stderr.count("\n") == 1
+    assert "\x1b" not in result.stderr
+    assert "Traceback" not in result.stderr
+    result = CliRunner(env={"CALLWRIGHT_DEBUG": "1"}).invoke(app, ["explode"])
+    log = Path(result.stderr.split("details are in ")[1].strip().rstrip(")"))
+    assert "RuntimeError" in log.read_text(encoding="utf-8")
+    log.unlink()
+
+
+def test_a_reader_who_leaves_is_no_error(cli: Cli) -> None:
+    for n in range(60):
+        cli.ok("lead", "add", "spring", f"+4420794600{n:02d}") if n else cli.ok(
+            "campaign", "add", "spring", "--mode", "power"
+        )
+    program = textwrap.dedent("""
+        from contact_center import console
+        from contact_center.console.root import make_app, run
+        app = make_app()
+        console.mount(app)
+        run(app)
+    """)
+    words = [sys.executable, "-c", program, "--config", str(cli.config), "lead", "list", "--json"]
+    read_end, write_end = os.pipe()
+    with subprocess.Popen(words, stdout=write_end, stderr=subprocess.PIPE, text=True) as process:
+        os.close(write_end)
+        os.read(read_end, 10)
+        os.close(read_end)
+        _, stderr = process.communicate(timeout=30)
+    assert stderr == ""
+    assert process.returncode in (0, 1)
