@@ -1,4 +1,4 @@
-"""An agent's side of a call: his phone rung now, or his own call that is up already."""
+"""An agent's side of a call: his phone rung for this customer, and what it makes of that."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Protocol
 
+import structlog
+
 from ari_app.bridge import Bridge
 from ari_app.channel import Channel
 from ari_app.errors import AriDown, AriError, NoAnswer, Refused, Uncertain
+from ari_app.line import part
 from ari_app.services import Services
 from contact_center.dialling import DialOrder
 from contact_center.roster import Offer
+from contact_center.seat import Seat
 
 # What softphones and desk phones understand as "answer by yourself"; each make obeys one of them.
 AUTO_ANSWER = {
@@ -20,11 +24,15 @@ AUTO_ANSWER = {
     "PJSIP_HEADER(add,Alert-Info)": "<sip:callwright>;info=alert-autoanswer",
 }
 RINGBACK_AFTER_SECONDS = 0.25  # a phone that answers by itself is faster: its customer hears no ringback
+SILENT_SECONDS = 4.0  # a phone that has not even begun to ring by then is not there (SIP has asked it four times)
+CUT_SHORT_SECONDS = 0.5  # how long the end of a spoken code may take before the phone is rung all the same
 _REJECTED = {17, 21}
+
+log = structlog.get_logger(__name__)
 
 
 class NotTaken(Exception):
-    """The agent did not take the call; ``reason`` is no_answer, rejected or failed."""
+    """The agent did not take the call (``reason``: no_answer, rejected), or his phone did not (failed, silent)."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -85,14 +93,16 @@ async def ring_agent(
 ) -> AsyncIterator[DialledLeg]:
     """Ring the agent's phone; the block runs when he has answered, and his leg ends with it.
 
-    The customer hears ringback meanwhile. Raises NotTaken.
+    The customer hears ringback meanwhile; words that the agent's phone is being told are cut short. Raises NotTaken.
     """
     async with AsyncExitStack() as leg:
         bridge = await leg.enter_async_context(env.bridges.take())
         async with _ringback(customer):
+            await cut_short(offer.seat, env)
+            channel_id = f"{order.channel_id}-a{attempt}"
             dialled = env.ari.dial(
                 offer.seat.endpoint,
-                channel_id=f"{order.channel_id}-a{attempt}",
+                channel_id=channel_id,
                 ring_seconds=order.agent_ring_seconds,
                 app_args=("agent", order.call_id, offer.ext),
                 caller_id=shown_number(order),
@@ -100,12 +110,44 @@ async def ring_agent(
                 originator=customer.id,
             )
             try:
-                channel = await leg.enter_async_context(dialled)
+                async with _unless_silent(env.ari.channel(channel_id)):
+                    channel = await leg.enter_async_context(dialled)
             except NoAnswer as error:
                 raise NotTaken("rejected" if error.gone.cause in _REJECTED else "no_answer") from None
+            except TimeoutError:
+                raise NotTaken("silent") from None
             except (Refused, AriDown, Uncertain):
                 raise NotTaken("failed") from None
         yield DialledLeg(channel, bridge)
+
+
+async def cut_short(seat: Seat, env: Services) -> None:
+    """End what his phone is told after a code, so that it is free for a customer."""
+    for call in list(seat.own_calls):
+        try:
+            await env.ari.request("DELETE", f"channels/{part(call.channel_id)}")
+            async with asyncio.timeout(CUT_SHORT_SECONDS):
+                await call.over.wait()
+        except (AriError, TimeoutError) as error:
+            log.info("a spoken code goes on", action="cut_short", agent=seat.ext, reason=str(error))
+
+
+@asynccontextmanager
+async def _unless_silent(phone: Channel) -> AsyncIterator[None]:
+    """TimeoutError when the phone gives no sign of life for SILENT_SECONDS."""
+    inside = True
+    async with asyncio.timeout(SILENT_SECONDS) as limit:
+
+        def it_rings(_: object) -> None:
+            if inside and not limit.expired():  # a callback that is on its way cannot be called back
+                limit.reschedule(None)
+
+        phone.ringing.add_done_callback(it_rings)
+        try:
+            yield
+        finally:
+            inside = False
+            phone.ringing.remove_done_callback(it_rings)
 
 
 def shown_number(order: DialOrder) -> str:

@@ -1,7 +1,8 @@
 """Persistent agents: their own call stays up and customers arrive in it after a tone.
 
 A line begins when the agent dials ``*48``, or when we ring an agent who is on line and whose way of being
-connected is ``persistent``. Hanging up leaves the line.
+connected is ``persistent``. Hanging up leaves the line. A line that is lost with its phone, or with Asterisk,
+is nobody's wish: the agent stays on line and is reached again as soon as his phone is.
 """
 
 from __future__ import annotations
@@ -11,37 +12,64 @@ from uuid import uuid4
 
 import structlog
 
+from ari_app.agent_keys import Dispose, KeyReader, read_keys
 from ari_app.agent_leg import AUTO_ANSWER
 from ari_app.bridge import Bridge
 from ari_app.channel import Channel, GoneKind
 from ari_app.errors import AriError, HungUp, NoAnswer
-from ari_app.scope import until_hangup
+from ari_app.scope import finish, until_hangup
 from ari_app.services import Services
+from contact_center.errors import CallwrightError
 from contact_center.seat import Seat
 from contact_center.terms import AgentConnect, AgentState, AgentStatus
 
 LINE_BRIDGE = "callwright-line"  # name of every line's bridge, by which an earlier process's are known
 TONE = "sound:beep"
+ON_LINE = "sound:agent-loginok"  # "Agent logged in."
 CHECK_SECONDS = 1.0  # how often it is looked whether a persistent agent's phone must be rung
 AGAIN_SECONDS = 15.0  # between two rings of a phone that did not answer
+SOUND_SECONDS = 1.5  # a phone that sends no sound for so long, and does not answer SIP either, is gone
+CLOSE_SECONDS = 2.0  # how long the end of a line may take that another one replaces
+_NO_SOUND = 44  # the cause Asterisk gives when it ends a call because no RTP has come for long
 
 log = structlog.get_logger(__name__)
 
 
 class LineLeg:
-    """The agent's own call, for as long as one customer is in it."""
+    """The agent's own call, for as long as it is up."""
 
     def __init__(self, channel: Channel, bridge: Bridge) -> None:
-        self.channel, self._bridge = channel, bridge
+        self.channel, self.bridge = channel, bridge
+        self.closed = asyncio.Event()
+        self.changed = asyncio.Event()
 
     @property
     def bridge_id(self) -> str:
         """The bridge of the line."""
-        return self._bridge.id
+        return self.bridge.id
 
     async def join(self, customer: Channel) -> None:
-        """A tone for the agent, and the customer is there."""
-        await asyncio.gather(self._bridge.add(customer), self.channel.play(TONE))
+        """A tone for the agent, and the customer is there. A tone that fails keeps nobody away."""
+        tone, joined = await asyncio.gather(self._tone(), self.bridge.add(customer), return_exceptions=True)
+        if isinstance(joined, BaseException):
+            raise joined
+        if isinstance(tone, HungUp):
+            raise tone
+        if isinstance(tone, BaseException):
+            log.warning("no tone for the agent", action="line", reason=str(tone))
+
+    async def _tone(self) -> None:
+        await self.channel.stop_sounds()
+        await self.channel.play(TONE)
+
+    async def say(self, sound: str) -> None:
+        """Tell the agent something while nobody else is there; that it fails matters to nobody."""
+        try:
+            await self.channel.play(sound)
+        except HungUp:
+            raise
+        except AriError as error:
+            log.warning("nothing said to the agent", action="line", reason=str(error))
 
 
 class AgentLines:
@@ -50,9 +78,8 @@ class AgentLines:
     def __init__(self, env: Services) -> None:
         self._env = env
         self._lines: dict[str, LineLeg] = {}
+        self._coming: set[str] = set()
         self._rung_at: dict[str, float] = {}
-        self._wake = asyncio.Event()
-        env.roster.listeners.append(self._wake.set)
 
     def get(self, ext: str) -> LineLeg | None:
         """The line of an agent, while it is up."""
@@ -62,44 +89,126 @@ class AgentLines:
         """The line that is this channel, or None."""
         return next((leg for leg in self._lines.values() if leg.channel.id == channel_id), None)
 
+    # -- a line's life --------------------------------------------------------------------------------
+
     async def hold(self, channel: Channel, seat: Seat, by: str) -> None:
         """A line's life: from the agent's answer to his hanging up, or his going off line."""
         bridge = self._env.ari.bridge(f"{LINE_BRIDGE}-{seat.ext}-{uuid4().hex[:8]}", name=LINE_BRIDGE)
+        leg = LineLeg(channel, bridge)
+        self._coming.add(seat.ext)
         try:
-            async with until_hangup(channel), bridge:
+            async with until_hangup(channel):
+                await self._give_way(seat)
+                await bridge.create()
                 await bridge.add(channel, absorb_dtmf=True)
-                self._env.roster.set_status(seat.ext, AgentStatus.ONLINE, "", by=by)
-                await self._stand_by(channel, seat, bridge)
+                self._open(leg, seat)
+                if seat.status is not AgentStatus.ONLINE:
+                    self._env.roster.set_status(seat.ext, AgentStatus.ONLINE, "", by=by)
+                await leg.say(ON_LINE)
+                await self._stand_by(leg, seat)
         except HungUp:
             log.info("line ended", action="line", agent=seat.ext)
         finally:
-            self._end(channel, seat)
-            await channel.hang_up()
+            self._coming.discard(seat.ext)
+            await self._close(leg, seat)
 
     async def resume(self, channel: Channel, seat: Seat, bridge: Bridge) -> None:
-        """A line found up when control was regained."""
+        """A line found up, in its bridge, when control was regained."""
+        leg = LineLeg(channel, bridge)
+        self._open(leg, seat)
         try:
-            async with until_hangup(channel), bridge:
-                await self._stand_by(channel, seat, bridge)
+            async with until_hangup(channel):
+                await self._stand_by(leg, seat)
         except HungUp:
             log.info("line ended", action="line", agent=seat.ext)
         finally:
-            self._end(channel, seat)
-            await channel.hang_up()
+            await self._close(leg, seat)
 
-    async def _stand_by(self, channel: Channel, seat: Seat, bridge: Bridge) -> None:
-        self._lines[seat.ext] = LineLeg(channel, bridge)
-        self._env.roster.line(seat, channel.id)
-        while seat.status is not AgentStatus.OFFLINE or seat.engaged is AgentState.TALKING:
-            self._wake.clear()
-            await self._wake.wait()
+    async def may_replace(self, seat: Seat) -> bool:
+        """Whether a line that is up may make way for a new one: not while its agent is heard in a talk."""
+        leg = self._lines.get(seat.ext)
+        if leg is None or seat.engaged not in (AgentState.OFFERED, AgentState.TALKING):
+            return True
+        return not await self._is_heard(leg.channel)
 
-    def _end(self, channel: Channel, seat: Seat) -> None:
-        self._lines.pop(seat.ext, None)
-        self._env.roster.line(seat, "")
-        lost = channel.gone.happened and channel.gone.value.kind is GoneKind.LOST
-        if seat.status is not AgentStatus.OFFLINE and not (lost and seat.connect is AgentConnect.PERSISTENT):
+    async def _give_way(self, seat: Seat) -> None:
+        """The agent's older line ends: his phone has been restarted, or he dialled the code twice."""
+        leg = self._lines.get(seat.ext)
+        if leg is None:
+            return
+        await leg.channel.hang_up()
+        async with asyncio.timeout(CLOSE_SECONDS):
+            await leg.closed.wait()
+
+    def _open(self, leg: LineLeg, seat: Seat) -> None:
+        self._lines[seat.ext] = leg
+        seat.watch = leg.changed.set
+        self._env.roster.line(seat, leg.channel.id)
+
+    async def _stand_by(self, leg: LineLeg, seat: Seat) -> None:
+        """While the agent is on line, or talks."""
+        keys = asyncio.create_task(self._dispose(leg, seat), name=f"keys of line {seat.ext}")
+        try:
+            while seat.status is not AgentStatus.OFFLINE or seat.engaged is AgentState.TALKING:
+                leg.changed.clear()
+                if seat.line_doubted and seat.engaged is not AgentState.TALKING:
+                    if not await self._is_heard(leg.channel):
+                        log.warning("line lost with its phone", action="line", agent=seat.ext)
+                        return
+                    self._env.roster.line_lives(seat)
+                    continue
+                await leg.changed.wait()
+        finally:
+            keys.cancel()
+            await asyncio.wait([keys])
+
+    async def _dispose(self, leg: LineLeg, seat: Seat) -> None:
+        """``*8`` CODE ``#`` keyed after the talk, for the customer who was there last."""
+        actions: asyncio.Queue[object] = asyncio.Queue()
+        reading = asyncio.create_task(read_keys(leg.channel, KeyReader(may_force=False), actions))
+        try:
+            while True:
+                action = await actions.get()
+                if isinstance(action, Dispose) and seat.last_call_id and seat.engaged is not AgentState.TALKING:
+                    await self._store(seat, action.code)
+        finally:
+            reading.cancel()
+            await asyncio.wait([reading])
+
+    async def _store(self, seat: Seat, code: str) -> None:
+        try:
+            await self._env.dispose(seat.last_call_id, code, f"agent:{seat.ext}")
+        except CallwrightError as error:
+            log.info("disposition refused", action="dispose", call_id=seat.last_call_id, reason=str(error))
+
+    async def _is_heard(self, channel: Channel) -> bool:
+        """Whether sound comes from the agent's phone."""
+        try:
+            before = await channel.command("GET", "/rtp_statistics")
+            async with asyncio.timeout(SOUND_SECONDS):
+                await channel.gone
+        except TimeoutError:
+            pass
+        except AriError:
+            return False
+        try:
+            after = await channel.command("GET", "/rtp_statistics")
+        except AriError:
+            return False
+        return int(after.get("rxcount") or 0) > int(before.get("rxcount") or 0)
+
+    async def _close(self, leg: LineLeg, seat: Seat) -> None:
+        if self._lines.get(seat.ext) is leg:
+            del self._lines[seat.ext]
+            seat.watch = lambda: None
+            self._env.roster.line(seat, "")
+        if _hung_up_by_agent(leg.channel) and seat.status is not AgentStatus.OFFLINE:
             self._env.roster.set_status(seat.ext, AgentStatus.OFFLINE, "", by=f"agent:{seat.ext}")
+        leg.closed.set()
+        await finish(leg.channel.hang_up())
+        await finish(leg.bridge.destroy())
+
+    # -- phones that we ring --------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Ring every agent who is on line, persistent and has no line. Runs until cancelled."""
@@ -107,12 +216,15 @@ class AgentLines:
             while True:
                 for seat in self._env.roster:
                     if self._must_ring(seat):
+                        self._coming.add(seat.ext)
                         self._rung_at[seat.ext] = self._env.clock.monotonic()
                         rings.create_task(self._ring(seat), name=f"line {seat.ext}")
                 await asyncio.sleep(CHECK_SECONDS)
 
     def _must_ring(self, seat: Seat) -> bool:
-        if seat.connect is not AgentConnect.PERSISTENT or seat.line or seat.status is AgentStatus.OFFLINE:
+        if seat.connect is not AgentConnect.PERSISTENT or seat.status is not AgentStatus.ONLINE:
+            return False
+        if seat.line or seat.own_calls or seat.engaged is AgentState.TALKING or seat.ext in self._coming:
             return False
         waited = self._env.clock.monotonic() - self._rung_at.get(seat.ext, float("-inf"))
         return self._env.ari.live and seat.reachable and waited >= AGAIN_SECONDS
@@ -132,5 +244,16 @@ class AgentLines:
                 await self.hold(channel, seat, by="system")
         except NoAnswer:
             log.info("line not answered", action="line", agent=seat.ext)
+            self._env.roster.line_missed(seat)
         except AriError as error:
             log.warning("line not rung", action="line", agent=seat.ext, reason=str(error))
+        finally:
+            self._coming.discard(seat.ext)
+
+
+def _hung_up_by_agent(channel: Channel) -> bool:
+    """Whether the line's end was the agent's own doing."""
+    if not channel.gone.happened:
+        return False
+    gone = channel.gone.value
+    return gone.kind is not GoneKind.LOST and not gone.asked and gone.cause != _NO_SOUND

@@ -21,6 +21,11 @@ from ari_app.scope import finish
 if TYPE_CHECKING:
     from ari_app.client import AriClient
 
+MOST_READY = 200
+"""Bridges given back are kept up to this many: as many as calls were up at once at the busiest."""
+EMPTY_SECONDS = 2.0
+"""A bridge given back with somebody inside is destroyed unless it is empty by then."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -142,7 +147,7 @@ class Bridge:
 
 
 class BridgePool:
-    """Keeps `size` bridges ready, so that an answer waits for no bridge to be made.
+    """Keeps at least `size` bridges ready, so that an answer waits for no bridge to be made.
 
     A bridge that was only used to connect channels, all of them gone, is used again; any other is destroyed
     and replaced. ``async with`` owns them all.
@@ -195,14 +200,24 @@ class BridgePool:
         return self._ari.bridge(f"{self.prefix}-{uuid4().hex[:12]}", name=self.prefix)
 
     async def _give_back(self, boot_id: str, bridge: Bridge) -> None:
-        empty = all(channel.gone.happened for channel in bridge.members)
-        room = self._open and len(self._ready) < self.size and boot_id == self._ari.boot_id
+        empty = await self._emptied(bridge)
+        room = self._open and len(self._ready) < max(self.size, MOST_READY) and boot_id == self._ari.boot_id
         if bridge.plain and empty and room:
             bridge.members.clear()
             self._ready.append((boot_id, bridge))
             return
         await _destroy_all([bridge])
         self._fill_soon()
+
+    async def _emptied(self, bridge: Bridge) -> bool:
+        """Whether all who were in it go soon: a call may hang up its legs after it lets go of the bridge."""
+        try:
+            async with asyncio.timeout(EMPTY_SECONDS if self._open else 0.0):
+                for channel in bridge.members:
+                    await channel.left()
+        except TimeoutError:
+            return False
+        return True
 
     def _fill_soon(self) -> None:
         if self._open and not self._filling and len(self._ready) < self.size:

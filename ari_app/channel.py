@@ -261,14 +261,16 @@ class Channel(ChannelCommands):
         query = {"reason_code": str(reason_code)} if reason_code is not None else {}
         if reason is not None:
             query = {"reason": reason}
-        if self.placing is not None and not self.placing.done():
-            # The two commands may travel on different sockets: a hang-up that overtakes the dial is lost.
-            await asyncio.wait([self.placing], timeout=HANG_UP_SECONDS)
-            if not self.placing.done():
+        sure = False
+        try:
+            if self.placing is not None and not self.placing.done():
+                # The two commands may travel on different sockets: a hang-up that overtakes the dial is lost.
+                await asyncio.wait([self.placing], timeout=HANG_UP_SECONDS)
+            if self.placing is None or self.placing.done():
+                sure = await self.try_hang_up(query)
+        finally:
+            if not sure:  # also where we are cancelled here
                 self._line.owe(self)
-                return
-        if not await self.try_hang_up(query):
-            self._line.owe(self)
 
     async def try_hang_up(self, query: Mapping[str, str] | None = None) -> bool:
         """Send one hang-up; whether it is certain that the channel ends or has ended."""

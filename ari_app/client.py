@@ -77,6 +77,7 @@ class AriClient:
         )
         self._tasks: set[asyncio.Task[Any]] = set()
         self._debts: set[str] = set()
+        self._closed = False
 
     async def __aenter__(self) -> Self:
         self._router = Router(counters=self.counters, stage=self.channel, now=self.now)
@@ -97,12 +98,12 @@ class AriClient:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self._closed = True
         if self._debts:
             log.warning("left without hanging up", channels=sorted(self._debts))
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        if tasks:
+        while tasks := list(self._tasks):  # one that is cancelled may start another to clean up
+            for task in tasks:
+                task.cancel()
             await asyncio.wait(tasks)
         await self._transport.close()
 
@@ -310,7 +311,7 @@ class AriClient:
 
     def owe(self, channel: Channel) -> None:
         """Hang up `channel` as soon and as often as needed."""
-        if channel.id not in self._debts and not channel.gone.happened:
+        if channel.id not in self._debts and not channel.gone.happened and not self._closed:
             self._debts.add(channel.id)
             self.spawn(self._pay(channel), f"hang up {channel.id}")
 

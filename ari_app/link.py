@@ -69,8 +69,8 @@ class Link:
         """A heartbeat came back; one that comes late ends the doubt it caused."""
         if self._awaited is not None and name == self._awaited[0] and not self._awaited[1].done():
             self._awaited[1].set_result(None)
-        if self._prepared and not self._replaced and name == f"{BEAT}.{self.generation}.{self._beats}":
-            self._set_live(True, "live")
+        if name == f"{BEAT}.{self.generation}.{self._beats}":
+            self._proven()
 
     def on_replaced(self) -> None:
         """Another program opened a socket with our application's name: events go there now."""
@@ -78,7 +78,7 @@ class Link:
         self._replaced = True
         self._set_live(False, f"another program has taken the application name {self._app!r}")
         log.error("another program has taken our application name", application=self._app)
-        self._break("replaced")
+        self._break("replaced", self._broken)
 
     async def run(self) -> None:
         """Connect, serve, and again, for ever."""
@@ -91,20 +91,13 @@ class Link:
                 continue
             began = loop.time()
             why = await self._serve(socket)
-            self._logged_at = loop.time()
+            lasted, self._logged_at = loop.time() - began, loop.time()
             log.warning("the line to Asterisk was lost", why=why, generation=self.generation)
-            if loop.time() - began > UNDISTURBED_SECONDS:
+            if lasted > UNDISTURBED_SECONDS:
                 thieves.reset()
-            if loop.time() - began > backoff.most_seconds:
+            if lasted > backoff.most_seconds:
                 backoff.reset()
-            if not self._replaced:
-                wait = backoff.next_seconds()
-            elif thieves.fresh:
-                wait = THIEF_FIRST_SECONDS
-                thieves.fresh = False
-            else:
-                wait = thieves.next_seconds()
-            await asyncio.sleep(wait)
+            await asyncio.sleep(_after_theft(thieves) if self._replaced else backoff.next_seconds())
 
     def _absent(self, error: AriError, wait: float) -> float:
         """Note why there is no connection; how long to wait before the next try."""
@@ -126,14 +119,15 @@ class Link:
         self._counters.connects += 1
         self._replaced = self._prepared = False
         self.status = "connected, reconciling"
-        self._broken = asyncio.get_running_loop().create_future()
-        socket.lost.add_done_callback(lambda lost: self._break(lost.result()))
+        self._broken = broken = asyncio.get_running_loop().create_future()
+        socket.lost.add_done_callback(lambda lost: self._break(lost.result(), broken))
         worker = asyncio.create_task(self._work(), name="ari link")
         try:
-            await asyncio.wait([worker, self._broken], return_when=asyncio.FIRST_COMPLETED)
-            why = self._broken.result() if self._broken.done() else worker.result()
+            await asyncio.wait([worker, broken], return_when=asyncio.FIRST_COMPLETED)
+            why = broken.result() if broken.done() else _outcome(worker)
         finally:
             self._prepared = False
+            self._broken = None
             if not self._replaced:
                 self._set_live(False, "the line to Asterisk was lost")
             worker.cancel()
@@ -141,13 +135,15 @@ class Link:
             await socket.close()
         return why
 
-    def _break(self, why: str) -> None:
-        if self._broken is not None and not self._broken.done():
-            self._broken.set_result(why)
+    def _break(self, why: str, broken: asyncio.Future[str] | None) -> None:
+        """End the connection that `broken` stands for; nothing where that is over already."""
+        if broken is not None and broken is self._broken and not broken.done():
+            broken.set_result(why)
             if not self._replaced:
                 self._set_live(False, why)
 
     async def _work(self) -> str:
+        """Prepare, then beat, until this socket is no good; why."""
         backoff = Backoff(0.5, 5.0)
         while True:
             try:
@@ -194,7 +190,7 @@ class Link:
                 log.warning("a heartbeat went missing", error=str(error), missed=missed)
             else:
                 missed = 0
-                self._set_live(True, "live")
+                self._proven()
             await asyncio.sleep(max(0.0, began + self._heartbeat_seconds - loop.time()))
         return f"{missed} heartbeats went missing"
 
@@ -202,6 +198,11 @@ class Link:
         self._awaited = (name, asyncio.get_running_loop().create_future())
         await self._beat(name)
         await self._awaited[1]
+
+    def _proven(self) -> None:
+        """An event we caused came back on the connection we have."""
+        if self._prepared and self._broken is not None and not self._broken.done():
+            self._set_live(True, "live")
 
     def _set_live(self, live: bool, status: str) -> None:
         self.status = status
@@ -214,4 +215,24 @@ class Link:
             self._live_event.clear()
         log.info("line to Asterisk", live=live, status=status)
         for callback in list(self.on_live):
-            callback(live)
+            try:
+                callback(live)
+            except Exception:
+                log.exception("a listener of the line failed", live=live)
+
+
+def _outcome(worker: asyncio.Task[str]) -> str:
+    """Why the worker ended; a bug in it must cost a connection, not the supervisor."""
+    error = worker.exception()
+    if error is None:
+        return worker.result()
+    log.error("the supervisor of the line failed", exc_info=error)
+    return f"a fault of our own: {error!r}"
+
+
+def _after_theft(thieves: Backoff) -> float:
+    """How long to leave the application to whoever took it."""
+    if not thieves.fresh:
+        return thieves.next_seconds()
+    thieves.fresh = False
+    return THIEF_FIRST_SECONDS

@@ -258,6 +258,8 @@ class OutboundCall:
             self.log.add(timeline.Left(self._now(), Party.AGENT))
             return
         gone = self.customer.gone.value
+        if self.customer.answered.happened and self.log.find(timeline.Answered) is None:
+            self._on_answer()  # he answered and hung up before we could look
         if gone.kind is GoneKind.LOST:
             self.log.add(timeline.SwitchLost(gone.at))
             self._certain = self._outcome is not None

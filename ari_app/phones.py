@@ -10,9 +10,14 @@ import structlog
 from ari_app.client import AriClient
 from ari_app.errors import AriError
 from ari_app.provisioning import Account
+from contact_center.clock import Clock
 from contact_center.roster import Roster
+from contact_center.seat import Seat
 
+FEW_PHONES = 8
 CHECK_SECONDS = 2.0  # how often phones that cannot be reached are asked after, where AMI does not tell
+
+_AWAY = (None, "offline")
 
 log = structlog.get_logger(__name__)
 
@@ -20,8 +25,8 @@ log = structlog.get_logger(__name__)
 class Phones:
     """Keeps Asterisk's accounts as the store has them, and the roster informed of who can be reached."""
 
-    def __init__(self, ari: AriClient, roster: Roster) -> None:
-        self._ari, self._roster = ari, roster
+    def __init__(self, ari: AriClient, roster: Roster, clock: Clock) -> None:
+        self._ari, self._roster, self._clock = ari, roster, clock
         self._pushed: dict[tuple[str, str, str], dict[str, str]] = {}
         self._boot_id = ""
 
@@ -44,13 +49,24 @@ class Phones:
 
     async def look(self) -> None:
         """Ask once for every agent's phone."""
-        for endpoint in [seat.endpoint for seat in self._roster]:
-            await self._look_at(endpoint)
+        await self._look_at([seat.endpoint for seat in self._roster])
 
-    async def _look_at(self, endpoint: str) -> None:
+    async def look_at(self, endpoint: str) -> None:
+        """Ask for one phone, such as ``PJSIP/1001``."""
         tech, _, resource = endpoint.partition("/")
         state = await self._ari.endpoint_state(tech, resource)
-        self._roster.phone(endpoint, state not in (None, "offline"))
+        self._roster.phone(endpoint, state not in _AWAY)
+
+    async def _look_at(self, endpoints: Sequence[str]) -> None:
+        """Few are asked for one by one, many with one list of all."""
+        if len(endpoints) <= FEW_PHONES:
+            for endpoint in endpoints:
+                await self.look_at(endpoint)
+            return
+        listed = await self._ari.request("GET", "endpoints") or ()
+        states = {f"{each['technology']}/{each['resource']}": each.get("state") for each in listed}
+        for endpoint in endpoints:
+            self._roster.phone(endpoint, states.get(endpoint) not in _AWAY)
 
     async def run(self, ami_is_live: Callable[[], bool]) -> None:
         """Look after phones; all of them while AMI cannot tell, else those believed lost. Until cancelled."""
@@ -59,8 +75,10 @@ class Phones:
             if not self._ari.live:
                 continue
             try:
-                for seat in list(self._roster):
-                    if not seat.reachable or not ami_is_live():
-                        await self._look_at(seat.endpoint)
+                await self._look_at([seat.endpoint for seat in self._roster if self._must_look(seat, ami_is_live())])
             except AriError as error:
                 log.debug("phones not looked at", action="phones", reason=str(error))
+
+    def _must_look(self, seat: Seat, ami_is_live: bool) -> bool:
+        doubted = seat.doubted_until_at is not None and self._clock.now() < seat.doubted_until_at
+        return not doubted and not (seat.reachable and ami_is_live)

@@ -149,7 +149,7 @@ class Serve:
         ami = Ami(asterisk.ami_host, asterisk.ami_port, asterisk.ami_user, asterisk.ami_secret)
         app = App(Services(ari, BridgePool(ari), roster, settings, clock))
         dialer = parts.dialer(writer=writer, roster=roster, placer=app, settings=settings, clock=clock)
-        serve = cls(settings, writer, roster, ari, app, dialer, Phones(ari, roster), ami, parts)
+        serve = cls(settings, writer, roster, ari, app, dialer, Phones(ari, roster, clock), ami, parts)
         app.env.progress, app.env.dispose = dialer.ledger, serve.dispose
         dialer.ledger.on_result.append(measure.on_result(serve.meters))
         ari.on_connect = Reconciler(
@@ -216,9 +216,11 @@ class Serve:
 
         row = await self.writer.read(read)
         self.roster.sync(ext, row)
-        if row and row.password and self.ari.live:
+        if row and self.ari.live:
             try:
-                await self.phones.push(self.parts.accounts(self.settings, row))
+                if row.password:
+                    await self.phones.push(self.parts.accounts(self.settings, row))
+                await self.phones.look_at(row.endpoint)
             except AriError as error:
                 log.warning("account not made yet", action="account", agent=ext, reason=str(error))
 

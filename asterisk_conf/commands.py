@@ -8,13 +8,15 @@ import os
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import typer
 
 from asterisk_conf import bundle, install
-from asterisk_conf.doctor import Finding, SchemaState, run_checks
 from contact_center.settings import Settings, find_file
+
+if TYPE_CHECKING:
+    from asterisk_conf.doctor import Finding, SchemaState
 
 USUAL_PLACE = Path("/etc/asterisk")
 RESTART = "Restart Asterisk so that it takes effect."
@@ -124,6 +126,8 @@ def doctor_command(schema_state: Callable[[str], SchemaState]) -> Callable[..., 
 
         Example: callwright doctor
         """
+        from asterisk_conf.doctor import run_checks  # noqa: PLC0415 - it brings an HTTP client that few commands need
+
         root: Root = ctx.obj
         findings = asyncio.run(
             run_checks(root.settings, _file_in_force(root), schema_state=schema_state, etc=asterisk_etc)

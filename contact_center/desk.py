@@ -5,6 +5,7 @@ The roster of a running ``serve`` is the only implementation; the AGI scripts se
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -33,6 +34,10 @@ class Desk(Protocol):
 
     def by_endpoint(self, endpoint: str) -> AgentCard | None:
         """Whose authenticated endpoint this is; caller ID is never asked."""
+        ...
+
+    def calling(self, endpoint: str, channel_id: str) -> AbstractContextManager[None]:
+        """While the block lasts, the phone behind this endpoint is in a call of its own that a customer may cut short."""
         ...
 
     async def go_online(self, ext: str, *, by: str) -> AgentCard:

@@ -8,20 +8,16 @@ from __future__ import annotations
 
 import fcntl
 import os
-import socket
 import time
 from abc import ABC, abstractmethod
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import psycopg
 from sqlalchemy.engine import make_url
 
-from contact_center.errors import Unreachable, UsageError
+from contact_center.errors import UsageError
 
-ADVISORY_KEY = 0x43414C4C5752  # "CALLWR"
-CONNECT_SECONDS = 5
 PATIENCE_SECONDS = 0.2
 
 
@@ -34,7 +30,9 @@ class InstanceLock(ABC):
         parsed = make_url(url)
         if parsed.get_backend_name() == "sqlite":
             return _FileLock(Path(f"{parsed.database}.lock"))
-        return _PostgresLock(parsed.set(drivername="postgresql").render_as_string(hide_password=False))
+        from contact_center.lock_postgres import PostgresLock  # noqa: PLC0415 - a driver that SQLite users never load
+
+        return PostgresLock(parsed.set(drivername="postgresql").render_as_string(hide_password=False))
 
     @abstractmethod
     def take(self) -> None:
@@ -67,7 +65,8 @@ def is_held(url: str) -> bool:
     return InstanceLock.for_database(url).holder() is not None
 
 
-def _taken(holder: str) -> UsageError:
+def taken(holder: str) -> UsageError:
+    """What the second serve is told."""
     return UsageError(f"A callwright serve already runs on this database ({holder}); stop it first.")
 
 
@@ -94,7 +93,7 @@ class _FileLock(InstanceLock):
         while not _flock(fd, fcntl.LOCK_EX):
             if time.monotonic() > deadline:
                 os.close(fd)
-                raise _taken(self._named())
+                raise taken(self._named())
         os.ftruncate(fd, 0)
         os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
         self._fd = fd
@@ -127,69 +126,3 @@ class _FileLock(InstanceLock):
         except OSError:
             return False
         return (ours.st_dev, ours.st_ino) == (there.st_dev, there.st_ino)
-
-
-class _PostgresLock(InstanceLock):
-    def __init__(self, conninfo: str) -> None:
-        self._conninfo = conninfo
-        self._connection: psycopg.Connection[tuple[object, ...]] | None = None
-
-    def take(self) -> None:
-        connection = self._connect()
-        try:
-            row = connection.execute("SELECT pg_try_advisory_lock(%s)", (ADVISORY_KEY,)).fetchone()
-            if row == (True,):
-                self._connection = connection
-                return
-            holder = _holder(connection) or "pid unknown"
-        except psycopg.Error as error:
-            raise Unreachable(f"The database did not give the lock: {_first_line(error)}.") from None
-        finally:
-            if self._connection is None:
-                connection.close()
-        raise _taken(holder)
-
-    def holder(self) -> str | None:
-        with self._connect() as connection:
-            return _holder(connection)
-
-    def _connect(self) -> psycopg.Connection[tuple[object, ...]]:
-        try:
-            return psycopg.connect(
-                self._conninfo, autocommit=True, connect_timeout=CONNECT_SECONDS,
-                application_name=f"callwright serve {socket.gethostname()[:30]} pid {os.getpid()}",
-                keepalives_idle=5, keepalives_interval=2, keepalives_count=3,
-            )  # fmt: skip
-        except psycopg.OperationalError as error:
-            raise Unreachable(f"The database cannot be reached: {_first_line(error)}.") from None
-
-    def release(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
-    def still_held(self) -> bool:
-        if self._connection is None:
-            return False
-        try:
-            self._connection.execute("SELECT 1")
-        except psycopg.Error:
-            return False
-        return True
-
-
-def _first_line(error: psycopg.Error) -> str:
-    return (str(error).splitlines() or ["no reason given"])[0]
-
-
-def _holder(connection: psycopg.Connection[tuple[object, ...]]) -> str | None:
-    row = connection.execute(
-        "SELECT a.application_name, a.pid FROM pg_locks l JOIN pg_stat_activity a USING (pid)"
-        " WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1"
-        " AND ((l.classid::bigint << 32) | l.objid::bigint) = %s"
-        " AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())",
-        (ADVISORY_KEY,),
-    ).fetchone()
-    if row is None:
-        return None
-    return str(row[0]) if row[0] else f"PostgreSQL backend {row[1]}"

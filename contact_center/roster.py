@@ -15,9 +15,11 @@ from contact_center.clock import Clock
 from contact_center.desk import AgentCard
 from contact_center.errors import NotFound
 from contact_center.models import Agent
-from contact_center.seat import Seat
+from contact_center.seat import OwnCall, Seat
 from contact_center.store.facts import AgentStateChanged, AgentStatusChanged, Fact
 from contact_center.terms import AgentConnect, AgentState, AgentStatus
+
+DOUBT = timedelta(seconds=25)  # Asterisk asks each phone every 20 s and waits 3 s: by then it knows of a dead one
 
 
 class Offer:
@@ -39,7 +41,7 @@ class Offer:
         self._roster.change(self.seat, engaged=AgentState.TALKING, misses=0)
 
     def missed(self, reason: str) -> None:
-        """He did not take the call: ``no_answer``, ``rejected`` or ``failed`` (his phone cannot be reached)."""
+        """He did not take the call: ``no_answer`` or ``rejected``, or his phone did not: ``failed``, ``silent``."""
         self._missed = reason
 
     def close(self) -> None:
@@ -150,12 +152,12 @@ class Roster:
     def release(self, seat: Seat, missed: str, wrap_up_seconds: float) -> None:
         """End an offer or a talk: next is wrap-up, the end of the idle line, or a pause after too many misses."""
         now = self._clock.now()
-        if missed:
-            if missed == "failed":
-                seat.reachable = False
-            seat.misses += 1
-            if seat.misses >= self._max_misses and missed != "failed":
-                self._choose_status(seat, AgentStatus.PAUSED, "calls not answered", by="system")
+        if missed in ("failed", "silent"):  # not his doing
+            seat.reachable = False
+            seat.doubted_until_at = now + DOUBT if missed == "silent" else None
+        elif missed:
+            self._count_miss(seat, "calls not answered")
+        seat.last_call_id = seat.call_id
         until = now + timedelta(seconds=wrap_up_seconds) if wrap_up_seconds > 0 and not missed else None
         self.change(
             seat,
@@ -165,6 +167,27 @@ class Roster:
             idle_since_at=now,
         )
         self._wake.set()
+
+    def _count_miss(self, seat: Seat, reason: str) -> None:
+        seat.misses += 1
+        if seat.misses >= self._max_misses and seat.status is AgentStatus.ONLINE:
+            self._choose_status(seat, AgentStatus.PAUSED, reason, by="system")
+
+    @contextmanager
+    def calling(self, endpoint: str, channel_id: str) -> Iterator[None]:
+        """Desk: the agent's phone is in a call of its own while the block lasts."""
+        seat = self.seat_of(endpoint)
+        if seat is None:
+            yield
+            return
+        call = OwnCall(channel_id)
+        seat.own_calls.append(call)
+        try:
+            yield
+        finally:
+            seat.own_calls.remove(call)
+            call.over.set()
+            seat.watch()
 
     # -- what agents and supervisors choose (Desk) ----------------------------------------------------
 
@@ -205,19 +228,30 @@ class Roster:
         """The phone behind ``PJSIP/name`` registered, or was lost."""
         seat = self.seat_of(endpoint)
         if seat and seat.reachable != reachable:
-            seat.reachable = reachable
-            self.change(seat)
+            self.change(
+                seat, reachable=reachable, line_doubted=bool(seat.line) and not reachable, doubted_until_at=None
+            )
 
     def line(self, seat: Seat, channel_id: str) -> None:
         """A persistent agent's own call came up, or went (empty)."""
-        seat.line = channel_id
-        self.change(seat, idle_since_at=self._clock.now())
+        misses = 0 if channel_id else seat.misses
+        self.change(seat, line=channel_id, line_doubted=False, misses=misses, idle_since_at=self._clock.now())
+
+    def line_lives(self, seat: Seat) -> None:
+        """His own call was proven to live although his phone does not answer Asterisk."""
+        self.change(seat, line_doubted=False)
+
+    def line_missed(self, seat: Seat) -> None:
+        """His phone was rung to connect him for good, and he did not answer."""
+        self._count_miss(seat, "line not answered")
+        self.change(seat)
 
     def change(self, seat: Seat, **values: object) -> None:
         """Set system fields of a seat; tell store and listeners when the visible state moved."""
         for name, value in values.items():
             setattr(seat, name, value)
         self._settle(seat)
+        seat.watch()
         for listener in self.listeners:
             listener()
 
@@ -260,6 +294,8 @@ class Roster:
         if row is None:
             if seat:
                 del self._seats[ext]
+                seat.status = AgentStatus.OFFLINE  # whoever holds a line of his lets it go
+                seat.watch()
         elif seat is None:
             self.load([row], self._clock.now())
             return

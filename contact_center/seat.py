@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from contact_center.desk import AgentCard
@@ -12,12 +14,26 @@ from contact_center.terms import AgentConnect, AgentState, AgentStatus
 Fingerprint = tuple[object, ...]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class OwnCall:
+    """A call of the agent's phone with us alone: a code being spoken. ``over`` is set when it has ended."""
+
+    channel_id: str
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+def _nobody() -> None:
+    """Nobody watches this seat."""
+
+
 @dataclass(slots=True)
 class Seat:
     """An agent in a running ``serve``.
 
     ``engaged`` is OFFERED, TALKING, WRAP_UP or None; ``line`` is the channel of a persistent agent's own
-    call; ``shown_state`` is the state last told to others, since ``since_at``.
+    call, ``line_doubted`` whether his phone was lost under it; ``doubted_until_at``: until then only the
+    phone's own sign of life makes it reachable; ``own_calls`` are cut short when a customer comes;
+    ``shown_state`` is the state last told to others, since ``since_at``; ``watch`` is told of each change.
     """
 
     ext: str
@@ -36,6 +52,11 @@ class Seat:
     misses: int = 0
     reachable: bool = True
     line: str = ""
+    line_doubted: bool = False
+    doubted_until_at: datetime | None = None
+    last_call_id: str = ""
+    own_calls: list[OwnCall] = field(default_factory=list)
+    watch: Callable[[], None] = _nobody
     shown_state: AgentState = AgentState.OFFLINE
     told: Fingerprint = ()
 
@@ -72,7 +93,7 @@ class Seat:
         if self.status is AgentStatus.PAUSED:
             return AgentState.PAUSED
         if self.line:
-            return AgentState.IDLE
+            return AgentState.UNREACHABLE if self.line_doubted else AgentState.IDLE
         if not self.reachable or self.connect is AgentConnect.PERSISTENT:
             return AgentState.UNREACHABLE
         return AgentState.IDLE

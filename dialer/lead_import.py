@@ -81,8 +81,7 @@ class _Rejects:
         self.count = 0
 
     def __enter__(self) -> Self:
-        with suppress(FileNotFoundError):
-            self._prepare(self._path.unlink)
+        self._prepare(lambda: self._path.unlink(missing_ok=True))
         return self
 
     def __exit__(
@@ -107,8 +106,6 @@ class _Rejects:
     def _prepare(self, step: Callable[[], None]) -> None:
         try:
             step()
-        except FileNotFoundError:
-            raise
         except OSError as error:
             raise UsageError(
                 f"{self._path}: rejected rows cannot be written here ({error.strerror}); "
@@ -146,10 +143,10 @@ class LeadImporter:
     def run(self, order: ImportOrder) -> ImportResult:
         """Import a file. Raises UsageError, NotFound or Unreachable; then no lead has come of it."""
         begun = self.clock.monotonic()
-        if order.rejects_path.exists() and order.file.exists() and order.rejects_path.samefile(order.file):
-            raise UsageError(f"{order.file}: the rejected rows would overwrite it; give --rejects another name.")
         self.settle()
         with LeadFile(order.file, self.site, order.encoding) as file:
+            if os.path.exists(order.rejects_path) and os.path.samefile(order.rejects_path, order.file):
+                raise UsageError(f"{order.rejects_path}: the rejected rows would overwrite the file itself.")
             with writing(self.engine) as session:
                 campaign = find_campaign(session, order.campaign)
                 by = By(self.actor, self.clock.now())

@@ -47,6 +47,10 @@ _MARKS = (
 )
 
 
+Line = tuple[int, str, str]
+"""Number, text with its line end, and what is wrong with it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """One row: its first line in the file and its cells, or the ``problem`` that keeps it from being one."""
@@ -62,17 +66,23 @@ class TextTable:
     def __init__(self, path: Path, encoding: str | None = None) -> None:
         self._path = path
         self._raw, self.size = _open(path)
-        sample = self._raw.read(SAMPLE_BYTES)
-        self._raw.seek(0)
-        self.encoding = encoding or _encoding(path, sample, whole=len(sample) == self.size)
         try:
+            self.encoding = encoding or self._find_encoding()
             self._text = io.TextIOWrapper(self._raw, encoding=self.encoding, errors=_errors(self.encoding), newline="")
         except LookupError:
             self._raw.close()
             raise UsageError(f"{path}: there is no encoding {encoding!r}; try cp1252 or utf-8.") from None
+        except UsageError:
+            self._raw.close()
+            raise
         self.delimiter = ","
-        self._waiting: deque[tuple[int, str, str]] = deque()
+        self._waiting: deque[Line] = deque()
         self._line = 0
+
+    def _find_encoding(self) -> str:
+        sample = self._raw.read(SAMPLE_BYTES)
+        self._raw.seek(0)
+        return _encoding(self._path, sample, whole=len(sample) == self.size)
 
     def __enter__(self) -> Self:
         return self
@@ -89,7 +99,7 @@ class TextTable:
 
     def head(self) -> list[str]:
         """The first lines, to be read again by :meth:`records`; sets the delimiter. Raises UsageError."""
-        first: list[tuple[int, str, str]] = []
+        first: list[Line] = []
         while len(first) < MAX_RECORD_LINES and (line := self._next_line()) is not None:
             first.append(line)
         if first and (told := _told_delimiter(first[0][1])):
@@ -116,32 +126,29 @@ class TextTable:
 
     def _record(self, number: int, text: str) -> Record:
         """The row that begins in this line; a quoted cell may go on in the next ones."""
-        lines, taken = [text], list[tuple[int, str, str]]()
-        while True:
-            try:
-                cells = next(csv.reader(lines, delimiter=self.delimiter, strict=True), [])
-            except csv.Error as error:
-                more = self._continuation(error, lines, taken)
-                if more is not None:
-                    lines.append(more)
-                    continue
-                self._waiting.extendleft(reversed(taken))
-                return Record(number, [text.rstrip("\r\n")[:1000]], _quotes(error))
-            return Record(number, cells, _unreadable(lines, self.encoding))
+        taken: list[Line] = []
+        try:
+            cells = next(csv.reader(self._lines_of(text, taken), delimiter=self.delimiter, strict=True), [])
+        except csv.Error as error:
+            self._waiting.extendleft(reversed(taken))
+            return Record(number, [text.rstrip("\r\n")[:1000]], _quotes(error))
+        return Record(number, cells, _unreadable([text, *(line[1] for line in taken)], self.encoding))
 
-    def _continuation(self, error: csv.Error, lines: list[str], taken: list[tuple[int, str, str]]) -> str | None:
-        """The next line, if the row may go on there."""
-        size = sum(len(line) for line in lines)
-        if "unexpected end" not in str(error) or len(lines) >= MAX_RECORD_LINES or size > MAX_LINE_CHARS:
-            return None
-        following = self._next_line()
-        if following is None:
-            return None
-        taken.append(following)
-        return None if following[2] else following[1]
+    def _lines_of(self, text: str, taken: list[Line]) -> Iterator[str]:
+        """The lines that the parser asks for while a quote is open; they are noted in ``taken``."""
+        yield text
+        size = len(text)
+        while len(taken) < MAX_RECORD_LINES and size <= MAX_LINE_CHARS:
+            following = self._next_line()
+            if following is None:
+                return
+            taken.append(following)
+            if following[2]:
+                return
+            size += len(following[1])
+            yield following[1]
 
-    def _next_line(self) -> tuple[int, str, str] | None:
-        """Number, text with its line end, and what is wrong with it."""
+    def _next_line(self) -> Line | None:
         if self._waiting:
             return self._waiting.popleft()
         text = self._read()

@@ -56,7 +56,7 @@ def watch_campaign(console: Console, name: str, *, until_finished: bool, interva
         else:
             _lines(console, look, first, until_finished, interval_seconds)
     except KeyboardInterrupt:
-        console.say("")
+        return
 
 
 def _board(console: Console, look: _Look, seen: dict[str, Any], until_finished: bool, interval_seconds: float) -> None:

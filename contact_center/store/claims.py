@@ -105,24 +105,31 @@ def claim(
     if campaign is None or want <= 0 or not trunks:
         return []
     zones = None if open_zones is None else frozenset(open_zones)
-    chosen: list[Row[Any]] = []
+    claims: list[Claim] = []
     set_aside = 0
-    while len(chosen) < want and set_aside < SET_ASIDE_LIMIT:
-        few = want if not set_aside else max(want - len(chosen), 50)
+    while len(claims) < want and set_aside < SET_ASIDE_LIMIT:
+        few = want if not set_aside else max(want - len(claims), 50)
         rows = _candidates(connection, campaign_id, zones, now, few)
         aside = _reasons_against(connection, campaign_id, rows, max_attempts)
-        taken = [row for row in rows if row.id not in aside][: want - len(chosen)]
-        if not taken and not aside:
-            break
         for row in rows:
             if row.id in aside:
                 _put_aside(session, row, now, *aside[row.id])
-        if taken:
-            connection.execute(_DIAL, {"p_ids": [row.id for row in taken]})
-        chosen += taken
+        # One lead per number: a second one is passed over from here on, its number being on the line.
+        by_number: dict[str, Row[Any]] = {}
+        for row in rows:
+            if row.id not in aside and len(claims) + len(by_number) < want:
+                by_number.setdefault(row.number, row)
+        if not by_number and not aside:
+            break
+        claims += _dial(
+            connection,
+            [
+                _new_claim(row, campaign, kind, trunks[(len(claims) + index) % len(trunks)], now)
+                for index, row in enumerate(by_number.values())
+            ],
+        )
         set_aside += len(aside)
-    claims = [_new_claim(row, campaign, kind, trunks[index % len(trunks)], now) for index, row in enumerate(chosen)]
-    return _write(connection, claims)
+    return claims
 
 
 def _candidates(
@@ -190,10 +197,11 @@ def _new_claim(row: Row[Any], campaign: str, kind: CallKind, trunk: str, now: da
     )
 
 
-def _write(connection: Connection, claims: list[Claim]) -> list[Claim]:
-    """Insert the attempts, the open calls and what others are told."""
+def _dial(connection: Connection, claims: list[Claim]) -> list[Claim]:
+    """Mark the leads, insert the attempts, the open calls and what others are told."""
     if not claims:
         return []
+    connection.execute(_DIAL, {"p_ids": [claim.lead_id for claim in claims]})
     ids = {
         row.channel_id: row.id for row in connection.execute(_ADD_ATTEMPTS, [_attempt_row(claim) for claim in claims])
     }

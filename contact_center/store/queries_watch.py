@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 from sqlmodel import col
 
 from contact_center.clock import iso
-from contact_center.models import Campaign, Lead, TrunkNote
+from contact_center.models import Campaign, TrunkNote
+from contact_center.store.claim_sql import CLASSES, earliest, pairs
 from contact_center.store.claims import lead_counts
 from contact_center.store.queries import (
     campaign_id,
@@ -22,7 +23,6 @@ from contact_center.store.queries import (
     result_counts,
     team_agents,
 )
-from contact_center.terms import LeadState
 
 NEXT_RETRIES = 5
 
@@ -73,20 +73,13 @@ def snapshot(session: Session, campaign: Campaign, counted: Totals, now: datetim
 
 
 def next_retries(session: Session, campaign: int) -> list[datetime]:
-    """When the next few leads that wait are due, each from the head of an index."""
+    """When leads that wait are due next: the first of each zone and priority, from the heads of the indexes."""
+    connection = session.connection()
     moments: list[datetime] = []
-    for served in (True, False):
-        agent = col(Lead.last_agent)
-        query = (
-            select(col(Lead.next_attempt_at))
-            .where(
-                col(Lead.campaign_id) == campaign,
-                col(Lead.state) == LeadState.DUE,
-                agent != "" if served else agent == "",
-                col(Lead.next_attempt_at).is_not(None),
-            )
-            .order_by(col(Lead.next_attempt_at))
-            .limit(NEXT_RETRIES)
-        )
-        moments += [at for at in session.scalars(query) if at is not None]
+    for lead_class in CLASSES:
+        if lead_class.is_timed:
+            for priority, zones in pairs(connection, lead_class, campaign, None):
+                for zone in zones:
+                    at = earliest(connection, lead_class, campaign, priority, [zone])
+                    moments += [at] if at is not None else []
     return sorted(moments)[:NEXT_RETRIES]

@@ -169,9 +169,7 @@ def _trunks(session: Session, options: CampaignOptions, seen: Circumstances) -> 
         return
     notes = {note.name: note for note in session.scalars(select(TrunkNote))}
     trunk_name = col(Attempt.trunk)
-    rows = session.execute(
-        select(trunk_name, func.count()).where(col(Attempt.state).in_(_OPEN)).group_by(trunk_name)
-    )
+    rows = session.execute(select(trunk_name, func.count()).where(col(Attempt.state).in_(_OPEN)).group_by(trunk_name))
     used = {row[0]: row[1] for row in rows}
     held: list[Reason] = []
     for name in names:

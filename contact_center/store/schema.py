@@ -10,11 +10,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Connection, make_url
+from sqlalchemy import URL, Connection, inspect, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from contact_center.errors import Unreachable, UsageError
@@ -40,10 +36,15 @@ class SchemaState:
         return self.current == self.head
 
 
-def _config() -> Config:
+def _run_migrations(connection: Connection) -> None:
+    """Alembic is imported here only: every command checks the schema, and few ever change it."""
+    from alembic import command  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415
+
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
-    return config
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
 
 
 def _parse(url: str | URL) -> URL:
@@ -71,9 +72,7 @@ def upgrade(url: str | URL) -> SchemaState:
             state = _state(connection)
             _refuse_newer(state, parsed)
             if not state.is_current:
-                config = _config()
-                config.attributes["connection"] = connection
-                command.upgrade(config, "head")
+                _run_migrations(connection)
             return _state(connection)
     except DBAPIError as error:
         raise explain(error, parsed) from error
@@ -133,16 +132,22 @@ def _prove_writable(url: URL) -> None:
 
 
 def _head() -> str:
-    return str(ScriptDirectory.from_config(_config()).get_current_head())
+    return _revisions()[-1]
+
+
+def _revisions() -> list[str]:
+    """All revisions, oldest first: the files are named by them, and a test holds this to Alembic's own view."""
+    return sorted(file.name.partition("_")[0] for file in (_MIGRATIONS / "versions").glob("[0-9]*_*.py"))
 
 
 def _state(connection: Connection) -> SchemaState:
-    return SchemaState(MigrationContext.configure(connection).get_current_revision(), _head())
+    if not inspect(connection).has_table("alembic_version"):
+        return SchemaState(None, _head())
+    return SchemaState(connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar(), _head())
 
 
 def _refuse_newer(state: SchemaState, url: URL) -> None:
-    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
-    if state.current is not None and state.current not in known:
+    if state.current is not None and state.current not in _revisions():
         raise UsageError(
             f"{place(url)}: the database was made by a newer Callwright (schema {state.current}); install that version."
         )

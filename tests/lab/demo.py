@@ -98,9 +98,8 @@ async def demo(leads: int, agents: int) -> int:
             **RETRIES,
         )
         steps.done(f"{leads} leads imported; retry delays shortened for the demo: {RETRIES}, at most 2 attempts")
-        for phone in centre.far.phones:
-            call = phone.dial("*45")
-            await call.until_over(10)
+        for call in [phone.dial("*45") for phone in centre.far.phones]:
+            await call.until_over(20)
         steps.done("every agent dialled *45 and is on line")
         await _watch(centre)
         steps.done("the campaign ran to its end")

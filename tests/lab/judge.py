@@ -95,7 +95,8 @@ class Judge:
         """The agents' calls in which this customer was heard, and who were heard by him."""
         names = {phone.party for phone in self._phones}
         heard = record.parties_heard() & names
-        return [p for p in self._phones if p.party in heard and two_way_at(record, p) is not None]
+        by_ear = record.script == "machine"  # a machine's greeting is nobody's tone
+        return [p for p in self._phones if p.party in heard and (by_ear or two_way_at(record, p) is not None)]
 
     def retries(self) -> dict[str, list[float]]:
         """For each number the seconds from the end of each call to the next INVITE."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from sqlalchemy import update
 
 from contact_center.models import Attempt, Call, Campaign, Lead, Outbox
@@ -23,9 +23,10 @@ from contact_center.store.schema import upgrade
 from contact_center.store.tables import table_of
 from tests.unit.store.world import NOON, add_campaign, add_lead, forbid, rows, settled, take
 
-ZONES = ("Europe/London", "America/New_York", "America/Chicago,America/New_York")
-NUMBERS = tuple(f"+44163296{n:04d}" for n in range(6))
-MAX_ATTEMPTS = 3
+ZONES = ("Europe/London", "America/Chicago,America/New_York")
+NUMBERS = tuple(f"+44163296{n:04d}" for n in range(8))
+CAMPAIGNS = st.sampled_from([1, 1, 1, 2])
+LEADS = st.tuples(CAMPAIGNS, st.sampled_from(NUMBERS), st.sampled_from(ZONES), st.sampled_from([0, 0, 0, 1]))
 
 
 @dataclass
@@ -47,8 +48,6 @@ class Person:
 class Claiming(RuleBasedStateMachine):
     """Two campaigns over the same few numbers, so that they get into each other's way."""
 
-    open_claims = Bundle("open_claims")
-
     def __init__(self) -> None:
         super().__init__()
         self.folder = tempfile.mkdtemp(prefix="cw-claims-")
@@ -58,8 +57,8 @@ class Claiming(RuleBasedStateMachine):
         self.now = NOON
         self.people: dict[int, Person] = {}
         self.forbidden: set[tuple[str, int]] = set()
-        self.running = {1: True, 2: True}
         self.live: dict[str, int] = {}
+        self.claims: list[Claim] = []
         self.seen: set[tuple[int, int]] = set()
         self.channels: set[str] = set()
         with writing(self.engine) as session:
@@ -69,50 +68,43 @@ class Claiming(RuleBasedStateMachine):
         self.engine.dispose()
         shutil.rmtree(self.folder)
 
-    @rule(
-        campaign=st.sampled_from([1, 2]),
-        number=st.sampled_from(NUMBERS),
-        zones=st.sampled_from(ZONES),
-        priority=st.integers(0, 2),
-    )
-    def add(self, campaign: int, number: str, zones: str, priority: int) -> None:
-        if any(one.number == number and one.campaign == campaign for one in self.people.values()):
-            return
-        with writing(self.engine) as session:
-            id_ = add_lead(session, campaign, number, zones=zones, priority=priority)
-        self.people[id_] = Person(id_, campaign, number, zones, priority)
+    @initialize(leads=st.lists(LEADS, min_size=6, max_size=16))
+    def begin(self, leads: list[tuple[int, str, str, int]]) -> None:
+        self.add(leads)
 
-    @rule(number=st.sampled_from(NUMBERS), campaign=st.sampled_from([0, 1, 2]))
+    @rule(leads=st.lists(LEADS, min_size=1, max_size=4))
+    def add(self, leads: list[tuple[int, str, str, int]]) -> None:
+        for campaign, number, zones, priority in leads:
+            with writing(self.engine) as session:
+                id_ = add_lead(session, campaign, number, zones=zones, priority=priority)
+            self.people[id_] = Person(id_, campaign, number, zones, priority)
+
+    @rule(number=st.sampled_from(NUMBERS[:3]), campaign=st.sampled_from([0, 1, 2]))
     def put_on_do_not_call(self, number: str, campaign: int) -> None:
         if (number, campaign) not in self.forbidden:
             self.forbidden.add((number, campaign))
             with writing(self.engine) as session:
                 forbid(session, number, campaign)
 
-    @rule(campaign=st.sampled_from([1, 2]), running=st.booleans())
-    def start_or_stop(self, campaign: int, running: bool) -> None:
-        self.running[campaign] = running
-        table = table_of(Campaign)
-        with writing(self.engine) as session:
-            session.connection().execute(
-                update(table).where(table.c.id == campaign).values(state="running" if running else "paused")
-            )
-
     @rule(minutes=st.integers(0, 120))
     def time_passes(self, minutes: int) -> None:
         self.now += timedelta(minutes=minutes)
 
     @rule(
-        target=open_claims,
-        campaign=st.sampled_from([1, 2]),
+        campaign=CAMPAIGNS,
         want=st.integers(1, 4),
-        zones=st.one_of(st.none(), st.sets(st.sampled_from(ZONES))),
+        zones=st.sampled_from([None, None, None, set(ZONES), {ZONES[0]}, set()]),
+        most=st.sampled_from([0, 0, 1, 2]),
+        state=st.sampled_from([*["running"] * 7, "paused", "ending"]),
     )
-    def take_some(self, campaign: int, want: int, zones: set[str] | None) -> list[Claim]:
-        expected = self._expected(campaign, want, zones)
+    def take_some(self, campaign: int, want: int, zones: set[str] | None, most: int, state: str) -> None:
+        expected = self._expected(campaign, want, zones, most) if state == "running" else []
+        table = table_of(Campaign)
         with writing(self.engine) as session:
+            session.connection().execute(update(table).where(table.c.id == campaign).values(state=state))
             looked = next_due_at(session, campaign, zones, self.now)
-            taken = take(session, campaign, want, now=self.now, open_zones=zones, max_attempts=MAX_ATTEMPTS)
+            taken = take(session, campaign, want, now=self.now, open_zones=zones, max_attempts=most)
+        self.claims += taken
         assert [one.lead_id for one in taken] == expected
         assert not taken or looked == self.now
         for one in taken:
@@ -125,70 +117,70 @@ class Claiming(RuleBasedStateMachine):
             self.live[one.number] = one.lead_id
             self.seen.add((one.lead_id, one.n))
             self.channels.add(one.channel_id)
-        return taken
 
-    def _expected(self, campaign: int, want: int, zones: set[str] | None) -> list[int]:
+    def _expected(self, campaign: int, want: int, zones: set[str] | None, most: int) -> list[int]:
         """The contract's order by brute force; leads that are set aside on the way change the model."""
-        if not self.running[campaign]:
-            return []
-        waiting = [
-            one
-            for one in self.people.values()
-            if one.campaign == campaign
-            and (zones is None or one.zones in zones)
-            and one.number not in self.live
-            and (one.state == "new" or (one.state == "due" and one.due_at is not None and one.due_at <= self.now))
-        ]
-        waiting.sort(key=_place_in_line)
-        chosen: list[int] = []
-        few, left, aside_before = want, list(waiting), False
-        while left and len(chosen) < want:
-            few = max(want - len(chosen), 50) if aside_before else want
-            step, left = left[:few], left[few:]
-            for one in step:
+        chosen: list[Person] = []
+        few = want
+        while len(chosen) < want:
+            busy = set(self.live) | {one.number for one in chosen}
+            waiting = [
+                one
+                for one in self.people.values()
+                if one.campaign == campaign
+                and (zones is None or one.zones in zones)
+                and one.number not in busy
+                and one not in chosen
+                and (one.state == "new" or (one.state == "due" and _at(one) <= self.now))
+            ]
+            if not waiting:
+                break
+            for one in sorted(waiting, key=_place_in_line)[:few]:
                 if {(one.number, 0), (one.number, campaign)} & self.forbidden:
-                    one.state, aside_before = "dnc", True
-                elif one.attempts >= MAX_ATTEMPTS:
-                    one.state, aside_before = "closed", True
-                elif len(chosen) < want:
-                    chosen.append(one.id)
-        return chosen
+                    one.state, few = "dnc", 50
+                elif most and one.attempts >= most:
+                    one.state, few = "closed", 50
+                elif len(chosen) < want and one.number not in {other.number for other in chosen}:
+                    chosen.append(one)
+        return [one.id for one in chosen]
 
+    @precondition(lambda self: self.live)
     @rule(
-        claims=open_claims,
+        which=st.integers(0, 7),
         outcome=st.sampled_from(["missed", "connected", "technical_error", "not_attempted", "unknown"]),
-        minutes=st.integers(0, 100),
-        closed=st.booleans(),
+        minutes=st.integers(0, 60),
+        closed=st.sampled_from([False, False, False, True]),
     )
-    def end(self, claims: list[Claim], outcome: str, minutes: int, closed: bool) -> None:
-        for one in claims:
-            if self.live.get(one.number) != one.lead_id or self.people[one.lead_id].dials != one.n:
-                continue
-            person, counted = self.people[one.lead_id], outcome != "not_attempted"
-            del self.live[one.number]
-            person.attempts -= 0 if counted else 1
-            person.last_agent = "1001" if outcome == "connected" else person.last_agent
-            person.state = "closed" if closed else "due"
-            person.due_at = None if closed else self.now + timedelta(minutes=minutes)
-            self._apply(
-                settled(
-                    one,
-                    outcome="missed" if outcome == "unknown" else outcome,
-                    disposition="missed" if outcome == "unknown" else outcome,
-                    state="unknown" if outcome == "unknown" else "done",
-                    counted=counted,
-                    ended_at=self.now,
-                    lead_state=person.state,
-                    next_attempt_at=person.due_at,
-                    last_agent="1001" if outcome == "connected" else None,
-                )
+    def end(self, which: int, outcome: str, minutes: int, closed: bool) -> None:
+        person = self.people[list(self.live.values())[which % len(self.live)]]
+        (one,) = (claim for claim in self.claims if (claim.lead_id, claim.n) == (person.id, person.dials))
+        counted, said = outcome != "not_attempted", "missed" if outcome == "unknown" else outcome
+        del self.live[one.number]
+        person.attempts -= 0 if counted else 1
+        person.last_agent = "1001" if outcome == "connected" else person.last_agent
+        person.state = "closed" if closed else "due"
+        person.due_at = None if closed else self.now + timedelta(minutes=minutes)
+        self._apply(
+            settled(
+                one,
+                outcome=said,
+                disposition=said,
+                state="unknown" if outcome == "unknown" else "done",
+                counted=counted,
+                ended_at=self.now,
+                lead_state=person.state,
+                next_attempt_at=person.due_at,
+                last_agent="1001" if outcome == "connected" else None,
             )
+        )
 
-    @rule(claims=open_claims)
-    def find_out_that_it_was_the_trunk(self, claims: list[Claim]) -> None:
+    @precondition(lambda self: self.claims)
+    @rule(which=st.lists(st.integers(0, 30), min_size=1, max_size=3))
+    def find_out_that_it_was_the_trunk(self, which: list[int]) -> None:
+        claims = {one.attempt_id: one for one in (self.claims[n % len(self.claims)] for n in which)}
         table = {one["id"]: one for one in rows(self.engine, Attempt)}
         leads = {one["id"]: one for one in rows(self.engine, Lead)}
-        for one in claims:
+        for one in claims.values():
             attempt, person = table[one.attempt_id], self.people[one.lead_id]
             if attempt["ended_at"] is None or not attempt["counted"]:
                 continue
@@ -196,13 +188,22 @@ class Claiming(RuleBasedStateMachine):
             is_still_there = person.dials == one.n and person.state in ("due", "closed")
             if is_still_there and leads[one.lead_id]["disposition"] == attempt["outcome"]:
                 person.state, person.due_at = "due", self.now
-        ids = tuple(one.attempt_id for one in claims)
-        self._apply(AttemptUncounted(ids, self.now, "trunk main is down", self.now))
+        self._apply(AttemptUncounted(tuple(claims), self.now, "trunk main is down", self.now))
 
     def _apply(self, fact: Fact) -> None:
         for _ in range(2):  # as after a reply that was lost
             with writing(self.engine) as session:
                 fact.apply(session)
+
+    @invariant()
+    def the_next_due_time_is_that_of_the_first_who_waits(self) -> None:
+        with reading(self.engine) as session:
+            for campaign in (1, 2):
+                people = [one for one in self.people.values() if one.campaign == campaign]
+                times = [one.due_at for one in people if one.state == "due" and one.due_at is not None]
+                times += [self.now for one in people if one.state == "new"]
+                expected = max(min(times), self.now) if times else None
+                assert next_due_at(session, campaign, None, self.now) == expected
 
     @invariant()
     def the_rows_say_what_the_model_says(self) -> None:
@@ -234,11 +235,15 @@ class Claiming(RuleBasedStateMachine):
                 assert campaign_exhausted(session, campaign) == (not alive)
 
 
+def _at(one: Person) -> datetime:
+    assert one.due_at is not None
+    return one.due_at
+
+
 def _place_in_line(one: Person) -> tuple[Any, ...]:
     if one.state == "new":
         return (1, -one.priority, 0.0, -one.id)
-    assert one.due_at is not None
-    return (0 if one.last_agent else 2, -one.priority, one.due_at.timestamp(), one.id)
+    return (0 if one.last_agent else 2, -one.priority, _at(one).timestamp(), one.id)
 
 
 @cache
@@ -250,4 +255,4 @@ def _template() -> tempfile.TemporaryDirectory[str]:
 
 
 TestClaiming = Claiming.TestCase
-TestClaiming.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
+TestClaiming.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)

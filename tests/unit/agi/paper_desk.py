@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -40,6 +41,9 @@ class PaperDesk:
 
     def by_endpoint(self, endpoint: str) -> AgentCard | None:
         return next((c for c in self.cards.values() if c.endpoint == endpoint), None)
+
+    def calling(self, endpoint: str, channel_id: str) -> AbstractContextManager[None]:
+        return nullcontext()
 
     async def go_online(self, ext: str, *, by: str) -> AgentCard:
         return self._change("online", ext, AgentStatus.ONLINE, by)

@@ -13,6 +13,7 @@ from ari_app.channel import GoneKind
 from ari_app.client import AriClient
 from ari_app.errors import AriDown, HungUp, NoAnswer, Refused, Uncertain
 from ari_app.events import build
+from ari_app.router import ARRIVALS_KEPT
 from tests.support.ari import live_client, until
 from tests.support.fake_ari import ANSWERS, SILENT, FakeAri, FarEnd
 from tests.support.virtual_clock import on_virtual_clock, run_virtual, virtual_now
@@ -288,6 +289,17 @@ async def test_arrivals_wait_for_their_reader_and_are_subscribed() -> None:
         args = [(await anext(arrivals)).args for _ in range(5)]
         assert args == [("inbound", str(number)) for number in range(5)]
         assert all("callwright" in channel.subscribers for channel in fake.channels.values())
+
+
+@on_virtual_clock
+async def test_arrivals_nobody_takes_are_dropped_beyond_a_bound_and_counted() -> None:
+    fake = FakeAri()
+    async with live_client(fake) as ari:
+        for number in range(ARRIVALS_KEPT + 3):
+            fake.inbound(["inbound"], channel_id=f"c{number}")
+        await asyncio.sleep(1)
+        assert ari.counters.dropped["arrival"] == 3
+        assert len(ari.channels) == ARRIVALS_KEPT
 
 
 @on_virtual_clock

@@ -11,7 +11,7 @@ from ari_app.channel import GoneKind
 from ari_app.client import AriClient
 from ari_app.events import WANTED
 from tests.support.ari import live_client, until
-from tests.support.fake_ari import ANSWERS, FakeAri
+from tests.support.fake_ari import ANSWERS, FakeAri, FarEnd
 from tests.support.virtual_clock import on_virtual_clock, virtual_now
 
 
@@ -252,6 +252,50 @@ async def test_a_sound_that_ended_while_we_were_deaf_is_over_after_the_reconnect
         assert not playback.finished.happened
         fake.drop_sockets()
         assert await playback.done() == "done"
+
+
+@on_virtual_clock
+async def test_a_listener_that_fails_does_not_keep_the_others_from_hearing() -> None:
+    fake, heard = FakeAri(), list[bool]()
+    async with live_client(fake) as ari:
+
+        def fails(live: bool) -> None:
+            raise RuntimeError("a bug in a listener")
+
+        ari.on_live.extend([fails, heard.append])
+        fake.drop_sockets()
+        await asyncio.sleep(1)
+        await ari.until_live()
+        assert heard == [False, True]
+
+
+@on_virtual_clock
+async def test_a_beat_that_arrives_with_the_theft_does_not_make_the_line_live() -> None:
+    fake = FakeAri()
+    async with live_client(fake) as ari:
+        await asyncio.sleep(1)
+        for _ in range(20):
+            await asyncio.sleep(ari._heartbeat_seconds - 0.0005)
+            fake.steal()
+            await until(lambda: not ari.live, within=0.1)
+            await asyncio.sleep(0.5)
+            assert not ari.live
+            await ari.until_live()
+
+
+@on_virtual_clock
+async def test_a_client_that_ends_leaves_no_task_behind() -> None:
+    fake = FakeAri()
+    fake.far("PJSIP/1", FarEnd())
+    async with live_client(fake) as ari:
+        channel = ari.channel("c1")
+        fake.slow = lambda method, path: 60.0
+        task = asyncio.create_task(channel.originate("PJSIP/1", ring_seconds=5))
+        await asyncio.sleep(0.5)
+        await channel.hang_up()
+        await asyncio.sleep(0.5)
+    await asyncio.wait([task])
+    assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
 @on_virtual_clock

@@ -186,6 +186,21 @@ def test_a_number_on_the_line_for_another_campaign_is_passed_over_and_taken_late
         assert [one.number for one in take(session, autumn, 5)] == ["+4401"]
 
 
+def test_a_number_that_is_in_the_campaign_twice_is_called_once_at_a_time(engine: Engine) -> None:
+    with writing(engine) as session:
+        campaign = add_campaign(session)
+        for number in ("+4401", "+4402", "+4401", "+4401"):
+            add_lead(session, campaign, number)
+    with writing(engine) as session:
+        taken = take(session, campaign, 4)
+    assert [(one.lead_id, one.number) for one in taken] == [(4, "+4401"), (2, "+4402")]
+    with writing(engine) as session:
+        assert take(session, campaign, 4) == []
+        settled(taken[0]).apply(session)
+    with writing(engine) as session:
+        assert [one.lead_id for one in take(session, campaign, 4)] == [3]
+
+
 def test_the_next_due_time_says_when_to_look_again(engine: Engine) -> None:
     with writing(engine) as session:
         campaign = add_campaign(session)
