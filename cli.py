@@ -55,9 +55,12 @@ def serve(ctx: typer.Context) -> None:
     from ari_app.serve import Parts, serve_forever
     from contact_center import logs
     from dialer.engine import Dialer
+    from dialer.lead_import import LeadImporter
 
-    settings = console_of(ctx).settings
+    at_hand = console_of(ctx)
+    settings = at_hand.settings
     logs.configure(secrets=(settings.asterisk.ari_password, settings.asterisk.ami_secret))
+    LeadImporter(at_hand.engine, at_hand.clock, settings.site, "serve").settle()  # an import that was killed
     parts = Parts(dialer=Dialer, agi=AgiServer, accounts=account_objects)
     try:
         uvloop.run(serve_forever(settings, parts))

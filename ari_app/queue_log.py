@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 import structlog
 
@@ -35,7 +35,7 @@ class Sender(Protocol):
         """Wait for a connection."""
         ...
 
-    async def send(self, action: str, **fields: object) -> dict[str, object]:
+    async def send(self, action: str, *, within: float | None = None, **fields: object) -> dict[str, Any]:
         """Send one action and return its response."""
         ...
 
@@ -46,7 +46,7 @@ def plain(value: object, at_most: int) -> str:
     return text.encode("utf-8", "replace")[:at_most].decode("utf-8", "ignore")
 
 
-def fields_of(queue: str, uniqueid: str, interface: str, event: str, data: tuple[object, ...]) -> dict[str, str]:
+def fields_of(queue: str, uniqueid: str, interface: str, event: str, data: tuple[object, ...]) -> dict[str, Any]:
     """The AMI fields of one record; empty names become NONE as app_queue has it."""
     message = "|".join(plain(item, DATA_BYTES) for item in data)
     return {
@@ -125,7 +125,7 @@ class QueueLog:
             self._more.clear()
             self._empty.set()
 
-    async def _send(self, record: dict[str, str]) -> None:
+    async def _send(self, record: dict[str, Any]) -> None:
         try:
             await self._ami.send("QueueLog", **record)
         except AmiDown:

@@ -25,6 +25,8 @@ from ari_app.client import AriClient
 from ari_app.errors import AriError
 from ari_app.phones import Phones
 from ari_app.provisioning import Account
+from ari_app.queue_log import QueueLog
+from ari_app.queue_records import AgentRecords, CallRecords
 from ari_app.reconcile import Reconciler
 from ari_app.services import Services
 from contact_center.clock import Clock, SystemClock
@@ -131,6 +133,7 @@ class Serve:
     dialer: DialerPart
     phones: Phones
     ami: Ami
+    queue_log: QueueLog
     parts: Parts
     meters: Meters = field(default_factory=Meters)
     stop: asyncio.Event = field(default_factory=asyncio.Event)
@@ -139,18 +142,21 @@ class Serve:
     def build(cls, settings: Settings, writer: Writer, parts: Parts) -> Serve:
         """Wire the parts; nothing runs yet."""
         clock, asterisk = SystemClock(), settings.asterisk
+        ami = Ami(asterisk.ami_host, asterisk.ami_port, asterisk.ami_user, asterisk.ami_secret)
+        queue_log = QueueLog(ami)
         roster = Roster(clock, writer.post, max_misses=settings.agents.max_misses)
+        roster.on_status.append(AgentRecords(queue_log, clock).hear)
         ari = AriClient(
             url=asterisk.ari_url.removesuffix("/").removesuffix("/ari"),
             user=asterisk.ari_user,
             password=asterisk.ari_password,
             app=asterisk.app,
         )
-        ami = Ami(asterisk.ami_host, asterisk.ami_port, asterisk.ami_user, asterisk.ami_secret)
         app = App(Services(ari, BridgePool(ari), roster, settings, clock))
         dialer = parts.dialer(writer=writer, roster=roster, placer=app, settings=settings, clock=clock)
-        serve = cls(settings, writer, roster, ari, app, dialer, Phones(ari, roster, clock), ami, parts)
-        app.env.progress, app.env.dispose = dialer.ledger, serve.dispose
+        serve = cls(settings, writer, roster, ari, app, dialer, Phones(ari, roster, clock), ami, queue_log, parts)
+        app.env.progress = CallRecords(queue_log, roster, dialer.ledger)
+        app.env.dispose = serve.dispose
         dialer.ledger.on_result.append(measure.on_result(serve.meters))
         ari.on_connect = Reconciler(
             app=app,
@@ -175,10 +181,12 @@ class Serve:
         """Store a disposition that an agent keyed."""
         who = By(by, self.app.env.clock.now())
 
-        def store(session: Session) -> None:
-            dispose_call(session, who, call_id, code)
+        def store(session: Session) -> tuple[str, str]:
+            call = dispose_call(session, who, call_id, code)
+            return call.campaign or call.queue, call.disposition
 
-        await self.writer.commit(store)
+        queue, disposition = await self.writer.commit(store)
+        self.queue_log.write(queue, call_id, "", "CALLSTATUS", disposition)
 
     # -- supervisors' changes -------------------------------------------------------------------------
 
@@ -253,6 +261,7 @@ class Serve:
             await stack.enter_async_context(self.ari)
             await stack.enter_async_context(self.app.env.bridges)
             await stack.enter_async_context(self.ami)
+            await stack.enter_async_context(self.queue_log)
             self.ami.on_contact(self.roster.phone)
             dog = await stack.enter_async_context(Watchdog(lambda: not self.stop.is_set(), monitor))
             dog.ready("serving")

@@ -66,6 +66,7 @@ class Roster:
         self._waiters: list[_Waiter] = []
         self._wake = asyncio.Event()
         self.listeners: list[Callable[[], None]] = []
+        self.on_status: list[Callable[[Seat], None]] = []
 
     # -- what others ask ------------------------------------------------------------------------------
 
@@ -158,7 +159,8 @@ class Roster:
         elif missed:
             self._count_miss(seat, "calls not answered")
         seat.last_call_id = seat.call_id
-        until = now + timedelta(seconds=wrap_up_seconds) if wrap_up_seconds > 0 and not missed else None
+        wraps_up = wrap_up_seconds > 0 and not missed and seat.status is not AgentStatus.OFFLINE
+        until = now + timedelta(seconds=wrap_up_seconds) if wraps_up else None
         self.change(
             seat,
             engaged=AgentState.WRAP_UP if until else None,
@@ -219,8 +221,15 @@ class Roster:
     def _choose_status(self, seat: Seat, status: AgentStatus, reason: str, *, by: str) -> None:
         if status is AgentStatus.ONLINE and seat.status is not AgentStatus.ONLINE:
             seat.idle_since_at = self._clock.now()
+        if status is AgentStatus.OFFLINE and seat.engaged is AgentState.WRAP_UP:
+            seat.engaged, seat.wrap_up_until_at = None, None
         seat.status, seat.pause_reason = status, reason
         self._post(AgentStatusChanged(ext=seat.ext, status=status, pause_reason=reason, actor=by, at=self._clock.now()))
+        self._tell_status(seat)
+
+    def _tell_status(self, seat: Seat) -> None:
+        for tell in self.on_status:
+            tell(seat)
 
     # -- what the system sees -------------------------------------------------------------------------
 
@@ -301,7 +310,10 @@ class Roster:
             return
         else:
             came = seat.status != AgentStatus.ONLINE == row.status
+            chose = (seat.status, seat.pause_reason) != (row.status, row.pause_reason)
             seat.take_settings(row)
+            if chose:
+                self._tell_status(seat)
             self.change(seat, **({"misses": 0, "idle_since_at": self._clock.now()} if came else {}))
         for listener in self.listeners:
             listener()
