@@ -61,6 +61,8 @@ def serve(ctx: typer.Context) -> None:
     settings = at_hand.settings
     logs.configure(secrets=(settings.asterisk.ari_password, settings.asterisk.ami_secret))
     LeadImporter(at_hand.engine, at_hand.clock, settings.site, "serve").settle()  # an import that was killed
+    at_hand.engine.dispose()
+    at_hand.close()  # serve_forever looks into the file itself, and closing it would end SQLite's locks on it
     parts = Parts(dialer=Dialer, agi=AgiServer, accounts=account_objects)
     try:
         uvloop.run(serve_forever(settings, parts))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import struct
 import time
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, inspect, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
@@ -166,27 +166,40 @@ def _create_file(url: URL) -> None:
 
 
 def _check_file(url: URL) -> None:
-    """Find what SQLite would only find out later: a folder, a strange file, one that was cut short."""
+    """Find what SQLite would only find out later: a folder, a strange file, one that was cut short.
+
+    The file is looked at through SQLite and never opened beside it: closing a descriptor of our own would
+    drop the locks that this process's connections hold on the file (POSIX), and their writes could be lost.
+    """
     file = Path(str(url.database))
     if not file.is_file():
         raise UsageError(f"{file}: this is not a file; mend [database] url.")
-    try:
-        with file.open("rb") as stream:
-            header = stream.read(100)
-        size = file.stat().st_size
-        unmerged = 0
-        with suppress(FileNotFoundError):
-            unmerged = Path(f"{file}-wal").stat().st_size
-    except OSError as error:
-        raise UsageError(f"{file}: it cannot be read ({error.strerror}); mend its permissions.") from None
-    if not header:
+    if file.stat().st_size == 0:
         return
-    if len(header) < 100 or not header.startswith(b"SQLite format 3\0"):
-        raise UsageError(f"{file}: this is not an SQLite database; mend [database] url.")
-    page_size, pages = struct.unpack(">H", header[16:18])[0], struct.unpack(">I", header[28:32])[0]
-    # While a write-ahead log waits to be merged the file may rightly be shorter than its header says.
-    if not unmerged and size < pages * (65536 if page_size == 1 else page_size):
+    try:
+        with closing(sqlite3.connect(f"file:{quote(str(file))}?mode=rw", uri=True, timeout=1.0)) as connection:
+            page_size, pages = (
+                connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_size", "page_count")
+            )
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorname in ("SQLITE_BUSY", "SQLITE_LOCKED"):
+            return  # somebody works with it, so it is a database
+        raise UsageError(f"{file}: it cannot be read ({error}); mend its permissions.") from None
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorname == "SQLITE_NOTADB":
+            raise UsageError(f"{file}: this is not an SQLite database; mend [database] url.") from None
+        raise UsageError(f"{file}: the file was cut short or is damaged; restore it from a backup.") from None
+    # While a write-ahead log waits to be merged the file may rightly be shorter than its pages.
+    if not _unmerged(file) and file.stat().st_size < pages * page_size:
         raise UsageError(f"{file}: the file was cut short; restore it from a backup.")
+
+
+def _unmerged(file: Path) -> int:
+    try:
+        return Path(f"{file}-wal").stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _use_wal(url: URL) -> None:

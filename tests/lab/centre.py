@@ -25,12 +25,14 @@ from asterisk_conf import bundle, secrets
 from contact_center import settings as settings_file
 from contact_center.models import Agent
 from contact_center.settings import Settings
+from contact_center.store.changes import open_control_ids
 from contact_center.store.engine import open_engine, reading
 from tests.lab.addresses import AddressBlock
 from tests.lab.farend.phones import Phone
 from tests.lab.farend.world import FarEnd
 from tests.lab.process import die_with_parent
 from tests.lab.switch import Switch
+from tests.lab.until import until
 
 ROOT = Path(__file__).resolve().parents[2]
 READY_SECONDS = 20.0
@@ -264,11 +266,21 @@ class Centre:
         async with asyncio.TaskGroup() as group:
             for phone in phones:
                 group.create_task(phone.register())
+        if self.serve.is_running:
+            await self.obeyed()
         if online:
             calls = [phone.dial("*45") for phone in phones]
             for call in calls:
                 await call.until_over(15)
         return phones
+
+    async def obeyed(self, deadline: float = 2.0) -> None:
+        """Wait until `serve` has taken every change made by commands so far; the contract gives it 1 s."""
+        engine = open_engine(self.settings.database.url)
+        try:
+            await until(lambda: not open_control_ids(engine), deadline, "serve to obey")
+        finally:
+            engine.dispose()
 
     def _accounts(self, exts: list[str]) -> list[tuple[str, str]]:
         """What `agent phone` prints, read at once for many: each command would cost a second."""
