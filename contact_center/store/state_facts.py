@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Table, bindparam, insert, or_, select, update
+from sqlalchemy import Table, bindparam, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from contact_center.clock import iso
@@ -124,7 +124,7 @@ class CampaignStateChanged(Fact):
         if self.state in (CampaignState.STOPPED, CampaignState.FINISHED):
             values["ended_at"] = self.at
         elif self.state == CampaignState.RUNNING:
-            values["started_at"] = self.at
+            values["started_at"] = func.coalesce(_CAMPAIGN.c.started_at, self.at)
         wanted = (_CAMPAIGN.c.name == self.name) & (_CAMPAIGN.c.state != self.state)
         if self.was:
             wanted &= _CAMPAIGN.c.state == self.was

@@ -7,55 +7,24 @@ from alembic import op
 
 revision = "0001"
 down_revision = None
-branch_labels = None
-depends_on = None
+branch_labels = depends_on = None
 
 
 def upgrade() -> None:
     """Make all tables."""
-    _agent()
-    _audit()
-    _call()
-    _campaign()
-    _control()
-    _dnc()
-    _outbox()
-    _pace_note()
-    _quarantine()
-    _queue()
-    _trunk_note()
-    _writer_mark()
-    _callback()
-    _lead()
-    _lead_import()
-    _rating()
-    _attempt()
-    _lead_batch()
+    for make in _TABLES:
+        make()
 
 
 def downgrade() -> None:
     """Drop all tables, the dependent ones first."""
-    for table in (
-        "lead_batch",
-        "attempt",
-        "rating",
-        "lead_import",
-        "lead",
-        "callback",
-        "writer_mark",
-        "trunk_note",
-        "queue",
-        "quarantine",
-        "pace_note",
-        "outbox",
-        "dnc",
-        "control",
-        "campaign",
-        "call",
-        "audit",
-        "agent",
-    ):
-        op.drop_table(table)
+    for make in reversed(_TABLES):
+        op.drop_table(make.__name__.removeprefix("_"))
+
+
+def _partial_index(name: str, table: str, columns: list[str], where: str) -> None:
+    condition = sa.text(where)
+    op.create_index(name, table, columns, sqlite_where=condition, postgresql_where=condition)
 
 
 def _agent() -> None:
@@ -81,7 +50,7 @@ def _agent() -> None:
         sa.UniqueConstraint("endpoint"),
         sa.UniqueConstraint("ext"),
     )
-    op.create_index("ix_agent_team", "agent", ["team"], unique=False)
+    op.create_index("ix_agent_team", "agent", ["team"])
 
 
 def _audit() -> None:
@@ -96,7 +65,7 @@ def _audit() -> None:
         sa.Column("detail", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index("ix_audit_entity_id", "audit", ["entity_id"], unique=False)
+    op.create_index("ix_audit_entity_id", "audit", ["entity_id"])
 
 
 def _call() -> None:
@@ -125,10 +94,10 @@ def _call() -> None:
         sa.Column("record", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index("ix_call_caller_number", "call", ["caller_number"], unique=False)
-    op.create_index("ix_call_campaign_ended", "call", ["campaign", "ended_at"], unique=False)
-    op.create_index("ix_call_lead_id", "call", ["lead_id"], unique=False)
-    op.create_index("ix_call_started_at", "call", ["started_at"], unique=False)
+    op.create_index("ix_call_caller_number", "call", ["caller_number"])
+    op.create_index("ix_call_campaign_ended", "call", ["campaign", "ended_at"])
+    op.create_index("ix_call_lead_id", "call", ["lead_id"])
+    op.create_index("ix_call_started_at", "call", ["started_at"])
 
 
 def _campaign() -> None:
@@ -147,7 +116,7 @@ def _campaign() -> None:
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("name"),
     )
-    op.create_index("ix_campaign_state", "campaign", ["state"], unique=False)
+    op.create_index("ix_campaign_state", "campaign", ["state"])
 
 
 def _control() -> None:
@@ -162,14 +131,7 @@ def _control() -> None:
         sa.Column("taken_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index(
-        "ix_control_open",
-        "control",
-        ["id"],
-        unique=False,
-        sqlite_where=sa.text("taken_at IS NULL"),
-        postgresql_where=sa.text("taken_at IS NULL"),
-    )
+    _partial_index("ix_control_open", "control", ["id"], "taken_at IS NULL")
 
 
 def _dnc() -> None:
@@ -183,7 +145,7 @@ def _dnc() -> None:
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("number", "campaign_id", name="uq_dnc_number_campaign"),
     )
-    op.create_index("ix_dnc_number", "dnc", ["number"], unique=False)
+    op.create_index("ix_dnc_number", "dnc", ["number"])
 
 
 def _outbox() -> None:
@@ -274,8 +236,8 @@ def _callback() -> None:
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("call_id"),
     )
-    op.create_index("ix_callback_queue", "callback", ["queue"], unique=False)
-    op.create_index("ix_callback_state", "callback", ["state"], unique=False)
+    op.create_index("ix_callback_queue", "callback", ["queue"])
+    op.create_index("ix_callback_state", "callback", ["state"])
 
 
 def _lead() -> None:
@@ -302,32 +264,21 @@ def _lead() -> None:
         ),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index(
-        "ix_lead_new",
-        "lead",
-        ["campaign_id", "zones", "priority", "id"],
-        unique=False,
-        sqlite_where=sa.text("state = 'new'"),
-        postgresql_where=sa.text("state = 'new'"),
-    )
-    op.create_index("ix_lead_number", "lead", ["number"], unique=False)
-    op.create_index(
+    _partial_index("ix_lead_new", "lead", ["campaign_id", "zones", "priority", "id"], "state = 'new'")
+    op.create_index("ix_lead_number", "lead", ["number"])
+    _partial_index(
         "ix_lead_retry",
         "lead",
         ["campaign_id", "zones", "priority", "next_attempt_at", "id"],
-        unique=False,
-        sqlite_where=sa.text("state = 'due' AND last_agent = ''"),
-        postgresql_where=sa.text("state = 'due' AND last_agent = ''"),
+        "state = 'due' AND last_agent = ''",
     )
-    op.create_index(
+    _partial_index(
         "ix_lead_served",
         "lead",
         ["campaign_id", "zones", "priority", "next_attempt_at", "id"],
-        unique=False,
-        sqlite_where=sa.text("state = 'due' AND last_agent <> ''"),
-        postgresql_where=sa.text("state = 'due' AND last_agent <> ''"),
+        "state = 'due' AND last_agent <> ''",
     )
-    op.create_index("ix_lead_state", "lead", ["campaign_id", "state"], unique=False)
+    op.create_index("ix_lead_state", "lead", ["campaign_id", "state"])
 
 
 def _lead_import() -> None:
@@ -364,7 +315,7 @@ def _rating() -> None:
         ),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index("ix_rating_call_id", "rating", ["call_id"], unique=False)
+    op.create_index("ix_rating_call_id", "rating", ["call_id"])
 
 
 def _attempt() -> None:
@@ -405,10 +356,10 @@ def _attempt() -> None:
         sa.UniqueConstraint("lead_id", "n", name="uq_attempt_lead_n"),
         sa.UniqueConstraint("live_number"),
     )
-    op.create_index("ix_attempt_campaign_outcome", "attempt", ["campaign_id", "outcome", "answered_at"], unique=False)
-    op.create_index("ix_attempt_ended_at", "attempt", ["ended_at"], unique=False)
-    op.create_index("ix_attempt_lead_id", "attempt", ["lead_id"], unique=False)
-    op.create_index("ix_attempt_state", "attempt", ["state"], unique=False)
+    op.create_index("ix_attempt_campaign_outcome", "attempt", ["campaign_id", "outcome", "answered_at"])
+    op.create_index("ix_attempt_ended_at", "attempt", ["ended_at"])
+    op.create_index("ix_attempt_lead_id", "attempt", ["lead_id"])
+    op.create_index("ix_attempt_state", "attempt", ["state"])
 
 
 def _lead_batch() -> None:
@@ -423,4 +374,26 @@ def _lead_batch() -> None:
         ),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index("ix_lead_batch_import_id", "lead_batch", ["import_id"], unique=False)
+    op.create_index("ix_lead_batch_import_id", "lead_batch", ["import_id"])
+
+
+_TABLES = (
+    _agent,
+    _audit,
+    _call,
+    _campaign,
+    _control,
+    _dnc,
+    _outbox,
+    _pace_note,
+    _quarantine,
+    _queue,
+    _trunk_note,
+    _writer_mark,
+    _callback,
+    _lead,
+    _lead_import,
+    _rating,
+    _attempt,
+    _lead_batch,
+)

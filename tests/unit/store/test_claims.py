@@ -242,7 +242,7 @@ print("ready", flush=True)
 sys.stdin.readline()
 while True:
     with writing(engine) as session:
-        taken = take(session, int(sys.argv[2]), 3)
+        taken = take(session, int(sys.argv[2]), 5)
     if not taken:
         break
     print(*(one.lead_id for one in taken), flush=True)
@@ -291,7 +291,7 @@ def test_four_processes_take_each_of_2000_leads_exactly_once(engine: Engine) -> 
 
 
 def test_a_process_killed_in_the_middle_of_claims_leaves_nothing_half_made(engine: Engine) -> None:
-    campaign = _fill(engine, 600)
+    campaign = _fill(engine, 800)
     told: set[int] = set()
     for after in (1, 7, 19, 2):
         process = _start_claiming(engine, campaign)
@@ -309,7 +309,7 @@ def test_a_process_killed_in_the_middle_of_claims_leaves_nothing_half_made(engin
     assert {attempt["call_id"] for attempt in attempts} == {call["id"] for call in calls}
     assert len(attempts) == len(dialing) == len(rows(engine, Outbox))
     assert told <= dialing
-    assert len(dialing) - len(told) <= 3 * 4  # at most one claim of each process was not told
+    assert len(dialing) - len(told) <= 5 * 4  # at most one claim of each process was not told
 
 
 def test_sqlite_answers_every_question_of_a_claim_from_the_index_of_its_class(sqlite_engine: Engine) -> None:
@@ -333,10 +333,10 @@ def test_sqlite_answers_every_question_of_a_claim_from_the_index_of_its_class(sq
                 assert any(lead_class.index in step for step in steps), steps
 
 
-def test_a_claim_among_a_million_leads_takes_less_than_five_milliseconds(sqlite_engine: Engine) -> None:
+def test_a_claim_among_very_many_leads_takes_less_than_five_milliseconds_of_work(engine: Engine) -> None:
     size = int(os.environ.get("CALLWRIGHT_TEST_LEADS", "200000"))
     zones = [LONDON, "America/New_York", "America/Chicago", "America/Chicago,America/New_York"]
-    with writing(sqlite_engine) as session:
+    with writing(engine) as session:
         campaign = add_campaign(session)
         for start in range(0, size, 20000):
             session.connection().execute(
@@ -360,18 +360,27 @@ def test_a_claim_among_a_million_leads_takes_less_than_five_milliseconds(sqlite_
                     for n in range(start, start + 20000)
                 ],
             )
-    spans = []
+    if engine.dialect.name == "postgresql":
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql("VACUUM ANALYZE lead")
+    spans, waits = [], []
     gc.collect()
     for turn in range(200):
-        with writing(sqlite_engine) as session:
-            started = time.thread_time()
+        with writing(engine) as session:
+            used, started = time.thread_time(), time.perf_counter()
             taken = take(session, campaign, 2, now=NOON + timedelta(minutes=turn), max_attempts=3)
-            spans.append(time.thread_time() - started)
+            spans.append(time.thread_time() - used)
+            waits.append(time.perf_counter() - started)
         assert len(taken) == 2
     spans.sort()
-    print(f"claim of 2 among {size}: p50 {spans[100] * 1e3:.2f} ms, p99 {spans[197] * 1e3:.2f} ms of CPU")
+    waits.sort()
+    print(
+        f"\n{engine.dialect.name}: claim of 2 among {size}: CPU p50 {spans[100] * 1e3:.2f} ms, "
+        f"p99 {spans[197] * 1e3:.2f} ms; all p50 {waits[100] * 1e3:.2f} ms, p99 {waits[197] * 1e3:.2f} ms"
+    )
     assert spans[197] < 0.005
-    with reading(sqlite_engine) as session:
+    assert waits[100] < 0.025  # on a busy machine, too; reading all leads would take longer
+    with reading(engine) as session:
         started = time.perf_counter()
         assert sum(lead_counts(session, campaign).values()) == size
         print(f"lead_counts: {(time.perf_counter() - started) * 1e3:.1f} ms")

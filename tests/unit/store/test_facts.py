@@ -230,6 +230,17 @@ def test_a_lead_that_moved_on_gets_its_attempt_back_and_nothing_else(engine: Eng
     assert row(engine, Attempt, id=again.attempt_id)["counted"] is True
 
 
+def test_an_older_dial_that_is_taken_back_does_not_move_the_time_of_the_next_one(engine: Engine) -> None:
+    first = one_call(engine)
+    apply(engine, settled(first, outcome="technical_error", disposition="technical_error"))
+    with writing(engine) as session:
+        (second,) = take(session, first.campaign_id, now=NOON + timedelta(hours=3))
+    apply(engine, settled(second, outcome="technical_error", disposition="technical_error"))
+    before = row(engine, Lead)
+    apply(engine, AttemptUncounted((first.attempt_id,), LATER, "trunk main is down", LATER))
+    assert row(engine, Lead) == {**before, "attempts": 1}
+
+
 def test_what_a_person_chose_is_audited_and_what_the_system_saw_is_not(engine: Engine) -> None:
     with writing(engine) as session:
         add_agent(session, "1001")

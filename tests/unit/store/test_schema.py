@@ -6,19 +6,32 @@ import stat
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Engine, make_url
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, inspect
 from sqlmodel import SQLModel
 
+from contact_center import migrations
 from contact_center.errors import Unreachable, UsageError
-from contact_center.store.engine import open_engine, writing
+from contact_center.store.engine import for_writing, open_engine, writing
 from contact_center.store.schema import require_current, schema_state, upgrade
+
+
+@pytest.fixture
+def own_engine(url: str) -> Iterator[Engine]:
+    upgrade(url)
+    engine = open_engine(url)
+    yield engine
+    engine.dispose()
 
 
 def test_a_fresh_database_gets_all_tables_and_may_then_be_used(url: str) -> None:
@@ -35,6 +48,13 @@ def test_models_and_migrations_say_the_same(engine: Engine) -> None:
         assert compare_metadata(context, SQLModel.metadata) == []
 
 
+def test_the_revisions_by_file_name_are_those_that_alembic_knows(tmp_path: Path) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    head = ScriptDirectory.from_config(config).get_current_head()
+    assert schema_state(f"sqlite:///{tmp_path / 'none.db'}").head == head
+
+
 def test_partial_indexes_have_the_conditions_of_the_models(engine: Engine) -> None:
     with engine.connect() as connection:
         if engine.dialect.name == "sqlite":
@@ -44,6 +64,18 @@ def test_partial_indexes_have_the_conditions_of_the_models(engine: Engine) -> No
         definitions = {name: text or "" for name, text in rows}
     for name in ("ix_lead_served", "ix_lead_new", "ix_lead_retry", "ix_control_open"):
         assert " WHERE " in definitions[name], definitions[name]
+
+
+def test_the_schema_can_be_taken_back_and_made_again(own_engine: Engine) -> None:
+    with for_writing(own_engine).begin() as connection:
+        config = Config()
+        config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+        config.attributes["connection"] = connection
+        command.downgrade(config, "base")
+    assert schema_state(own_engine.url).current is None
+    with own_engine.connect() as connection:
+        assert set(inspect(connection).get_table_names()) == {"alembic_version"}
+    assert upgrade(own_engine.url).is_current
 
 
 def test_upgrades_at_the_same_time_both_succeed(url: str) -> None:
@@ -63,18 +95,18 @@ def test_a_fresh_sqlite_file_is_not_for_everybody(tmp_path: Path) -> None:
     assert stat.S_IMODE(file.stat().st_mode) == 0o640
 
 
-def test_an_older_schema_asks_for_the_upgrade(engine: Engine) -> None:
-    _set_version(engine, None)
+def test_an_older_schema_asks_for_the_upgrade(own_engine: Engine) -> None:
+    _set_version(own_engine, None)
     with pytest.raises(UsageError, match="callwright db upgrade"):
-        require_current(engine.url)
+        require_current(own_engine.url)
 
 
-def test_a_newer_schema_asks_for_the_newer_program_and_is_left_alone(engine: Engine) -> None:
-    _set_version(engine, "9999")
+def test_a_newer_schema_asks_for_the_newer_program_and_is_left_alone(own_engine: Engine) -> None:
+    _set_version(own_engine, "9999")
     with pytest.raises(UsageError, match="newer Callwright"):
-        require_current(engine.url)
+        require_current(own_engine.url)
     with pytest.raises(UsageError, match="newer Callwright"):
-        upgrade(engine.url)
+        upgrade(own_engine.url)
 
 
 def _set_version(engine: Engine, version: str | None) -> None:
@@ -160,13 +192,13 @@ def test_sqlite_runs_with_the_settings_that_make_it_safe_and_fast(sqlite_engine:
     assert pragmas == {"journal_mode": "wal", "synchronous": 1, "foreign_keys": 1, "busy_timeout": 5000}
 
 
-def test_eight_threads_that_read_and_then_write_are_never_told_that_it_is_locked(engine: Engine) -> None:
-    with writing(engine) as session:
+def test_eight_threads_that_read_and_then_write_are_never_told_that_it_is_locked(own_engine: Engine) -> None:
+    with writing(own_engine) as session:
         session.connection().exec_driver_sql("CREATE TABLE tally (n INTEGER)")
         session.connection().exec_driver_sql("INSERT INTO tally VALUES (0)")
 
     def count(times: int) -> None:
-        own = open_engine(make_url(str(engine.url.render_as_string(hide_password=False))))
+        own = open_engine(own_engine.url)
         for _ in range(times):
             with writing(own) as session:
                 n = session.connection().exec_driver_sql("SELECT n FROM tally").scalar_one()
@@ -175,5 +207,5 @@ def test_eight_threads_that_read_and_then_write_are_never_told_that_it_is_locked
 
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(count, [50] * 8))
-    with engine.connect() as connection:
+    with own_engine.connect() as connection:
         assert connection.exec_driver_sql("SELECT n FROM tally").scalar_one() == 400

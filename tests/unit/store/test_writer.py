@@ -55,11 +55,10 @@ def notes(engine: Engine, name: str = "main") -> list[str]:
 
 @contextmanager
 def locked(engine: Engine) -> Iterator[None]:
-    """Somebody holds the write lock of the SQLite file."""
-    with closing(sqlite3.connect(str(engine.url.database), isolation_level=None)) as connection:
-        connection.execute("BEGIN IMMEDIATE")
+    """Somebody else is in the middle of a writing transaction and does not come to an end."""
+    with writing(engine) as session:
         yield
-        connection.execute("ROLLBACK")
+        session.rollback()
 
 
 def commit_note(session: Session, name: str) -> str:
@@ -118,15 +117,13 @@ async def test_a_fact_that_cannot_be_stored_is_put_aside_and_the_others_get_thro
     assert "NULL" in quarantined[0]["error"] or "null" in quarantined[0]["error"]
 
 
-async def test_a_locked_database_is_unhealthy_within_a_second_and_loses_nothing(
-    sqlite_engine: Engine, tmp_path: Path
-) -> None:
+async def test_a_locked_database_is_unhealthy_within_a_second_and_loses_nothing(engine: Engine, tmp_path: Path) -> None:
     journal = tmp_path / "facts.jsonl"
     changes: list[bool] = []
-    async with Writer(sqlite_engine, SystemClock(), journal) as writer:
+    async with Writer(engine, SystemClock(), journal) as writer:
         writer.on_health(changes.append)
         await writer.read(lambda session: None)
-        with locked(sqlite_engine):
+        with locked(engine):
             writer.post(note(0))
             await until(lambda: not writer.healthy, 1.0, "the writer to be unhealthy")
             with pytest.raises(Unreachable):
@@ -140,18 +137,18 @@ async def test_a_locked_database_is_unhealthy_within_a_second_and_loses_nothing(
         await until(lambda: changes == [False, True], 1.0, "both changes of health")
         assert await writer.commit(lambda session: commit_note(session, "taken")) == "taken"
         assert b"note" not in journal.read_bytes()
-    assert notes(sqlite_engine) == [f"note {n}" for n in range(50)]
-    assert {one["name"] for one in rows(sqlite_engine, TrunkNote)} == {"main", "taken"}
+    assert notes(engine) == [f"note {n}" for n in range(50)]
+    assert {one["name"] for one in rows(engine, TrunkNote)} == {"main", "taken"}
     assert not journal.exists()
 
 
-async def test_a_commit_that_took_too_long_is_never_stored_later(sqlite_engine: Engine) -> None:
-    async with Writer(sqlite_engine, SystemClock()) as writer:
+async def test_a_commit_that_took_too_long_is_never_stored_later(engine: Engine) -> None:
+    async with Writer(engine, SystemClock()) as writer:
         await writer.read(lambda session: None)
-        with locked(sqlite_engine), pytest.raises(Unreachable):
+        with locked(engine), pytest.raises(Unreachable):
             await writer.commit(lambda session: commit_note(session, "late"), within=0.2)
         await writer.commit(lambda session: commit_note(session, "next"))
-    assert [one["name"] for one in rows(sqlite_engine, TrunkNote)] == ["next"]
+    assert [one["name"] for one in rows(engine, TrunkNote)] == ["next"]
 
 
 async def test_a_commit_whose_caller_is_cancelled_before_its_turn_is_not_stored(
@@ -303,9 +300,9 @@ async def test_a_database_file_that_is_taken_away_is_noticed(sqlite_engine: Engi
         await writer.commit(lambda session: commit_note(session, "b"))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def own_postgres() -> Iterator[Postgres]:
-    """A server that the test may stop and freeze."""
+    """A server that these tests may stop and freeze."""
     server = Postgres()
     try:
         server.start()
