@@ -17,8 +17,9 @@ asterisk: setup ## the real Asterisk of the lab, from nothing
 demo: asterisk ## a whole campaign on a real Asterisk with simulated customers and agents
 	@$(PYTHON) -m tests.lab.demo
 
-test: asterisk ## the test suite, real-Asterisk tests included
-	@$(PYTHON) -m pytest -q $(ARGS)
+test: ## the test suite, real-Asterisk tests included
+	@bash tests/lab/bootstrap.sh test
+	@$(PYTHON) -m pytest -q -n 3 --dist loadfile $(ARGS)
 
 check: setup ## format, lint, types, import contracts
 	.venv/bin/ruff format --check .

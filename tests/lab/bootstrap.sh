@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # From a bare Debian 12+ or Ubuntu 24.04+ (bash, make, python3; root or sudo) to a checkout that is ready to run:
 # system packages, .venv, pinned dependencies, the program itself, an Asterisk. Run again, it takes under a second.
+# With the word `test` it also provides PostgreSQL's programs, which the tests run in a cluster of their own.
 set -euo pipefail
+PURPOSE=${1:-run}
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 STEPS=5
@@ -52,6 +54,9 @@ may_be_root() {
 
 missing_packages() {
     python3 -c 'import ensurepip, venv' 2>/dev/null || printf 'python3-venv\n'
+    if [ "$PURPOSE" = test ] && ! command -v postgres >/dev/null; then
+        compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || printf 'postgresql\n'
+    fi
     # debootstrap is wanted only where the private Asterisk still has to be made
     if [ -z "${CALLWRIGHT_ASTERISK:-}" ] && [ ! -d .lab/rootfs ]; then
         [ -n "$(PATH=$PATH:/usr/sbin:/sbin command -v debootstrap || true)" ] || printf 'debootstrap\n'
@@ -69,13 +74,25 @@ install_packages() {
     fi
 }
 
+# Debian starts a cluster when it installs PostgreSQL; nothing is to run that was not there before
+without_cluster() {
+    local file=/etc/postgresql-common/createcluster.conf
+    if [ -e "$file" ]; then
+        "$@"
+        return
+    fi
+    as_root sh -c "mkdir -p ${file%/*} && echo 'create_main_cluster = false' >$file"
+    "$@"
+    as_root rm -f "$file"
+}
+
 begin 1 'system packages'
 command -v python3 >/dev/null || fail 'python3 is missing: install Python 3.11 or newer.'
 python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
     fail "$(python3 -V) is too old: Python 3.11 or newer is needed."
 mapfile -t wanted < <(missing_packages)
 if [ "${#wanted[@]}" -gt 0 ]; then
-    install_packages "${wanted[@]}"
+    without_cluster install_packages "${wanted[@]}"
     ready "installed ${wanted[*]}"
 else
     ready
