@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import json
 import os
 import resource
@@ -19,7 +20,7 @@ import aiohttp
 from asterisk_conf import pjsip
 from asterisk_conf.doctor.finding import Finding, bad, note, well
 from asterisk_conf.secrets import weakness
-from contact_center.errors import CallwrightError
+from contact_center.errors import CallwrightError, UsageError
 from contact_center.settings import Settings
 
 DATABASE_SECONDS = 10.0
@@ -187,6 +188,30 @@ def listens_on_loopback(settings: Settings, tables: tuple[Path, ...] | None = No
             f"set bindaddr = 127.0.0.1 in {', '.join(file for *_, file in open_doors)} and restart Asterisk",
         )
     return well("loopback", "neither ARI nor AMI listens on all addresses")
+
+
+def sip_address(settings: Settings) -> Finding:
+    """Whether Asterisk, bound where the settings say, can reach the trunks at all."""
+    try:
+        own = pjsip.own_address(settings)
+    except UsageError as error:
+        return bad("SIP address", str(error).removesuffix("."), "mend it, then `callwright conf install`")
+    outside = [name for name, trunk in settings.trunk.items() if not _is_loopback(trunk.host)]
+    if own and _is_loopback(own) and outside:
+        return bad(
+            "SIP address",
+            f"sip_bind is {settings.asterisk.sip_bind}, where neither trunk {outside[0]} nor phones can be reached",
+            "set sip_bind in [asterisk] to this machine's address, or 0.0.0.0:5060; `callwright conf install`; restart",
+        )
+    return well("SIP address", f"phones and trunks meet Asterisk at {settings.asterisk.sip_bind}")
+
+
+def _is_loopback(host: str) -> bool:
+    bare = {"localhost": "127.0.0.1"}.get(host, host).strip("[]")
+    try:
+        return ipaddress.ip_address(bare).is_loopback
+    except ValueError:
+        return False
 
 
 def bound_to_all(table: str) -> set[int]:

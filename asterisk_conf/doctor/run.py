@@ -44,6 +44,7 @@ async def run_checks(
         *through_ari,
         *through_ami,
         host.listens_on_loopback(settings),
+        host.sip_address(settings),
         *ports,
         *files.check_all(etc, settings),
     ]

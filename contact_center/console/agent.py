@@ -255,3 +255,15 @@ def phone(
         console.say(f"The endpoint {agent.endpoint} is his own; its password is kept where it was made.")
     elif rotate:
         console.note_applies()
+    if agent.password and not asterisk.external_address and (hint := _where(host)):
+        console.say(hint)
+
+
+def _where(host: str) -> str:
+    """What the server's address leaves open, in a sentence."""
+    bare = host.strip("[]")
+    if bare in ("0.0.0.0", "::"):
+        return "Asterisk listens on every address: give the phone the one at which it reaches this machine."
+    if bare == "127.0.0.1":
+        return "sip_bind is 127.0.0.1, which only phones on this machine reach; set it in [asterisk]."
+    return ""

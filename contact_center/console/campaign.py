@@ -6,13 +6,17 @@ from typing import Any
 
 import typer
 from rich.console import RenderableType
+from sqlalchemy.orm import Session
 
 from contact_center.console.context import Console, console_of
 from contact_center.console.output import facts, local, share, table
 from contact_center.console.watch import watch_campaign
+from contact_center.models import Campaign
 from contact_center.store import admin_campaigns
 from contact_center.store.admin import By, pairs
 from contact_center.store.queries import campaign_document, find_campaign, list_campaigns
+from contact_center.store.queries_why import Circumstances, why_campaign
+from contact_center.terms import CampaignState
 
 app = typer.Typer(help="Campaigns: lists of leads and how to call them.", no_args_is_help=False)
 Name = typer.Argument(metavar="NAME")
@@ -64,8 +68,17 @@ def _move(ctx: typer.Context, name: str, action: str) -> None:
         by = By(console.actor, console.clock.now())
         campaign = admin_campaigns.move_campaign(session, by, name, action, served=served)
         document = campaign_document(session, campaign, by.at)
+        held = _held_back(console, session, campaign) if campaign.state == CampaignState.RUNNING else ""
     console.done(f"Campaign {name} is {campaign.state}.", document)
+    if held:
+        console.say(f"It does not dial now: {held}")
     console.note_applies()
+
+
+def _held_back(console: Console, session: Session, campaign: Campaign) -> str:
+    """What keeps a campaign that was just set going from dialling, in a sentence; empty when nothing does."""
+    seen = Circumstances(console.settings, console.clock.now(), served=True)  # no serve: note_applies says it
+    return next((reason.detail for reason in why_campaign(session, campaign, seen) if reason.binds), "")
 
 
 @app.command(epilog="Example: callwright campaign start spring")

@@ -49,6 +49,12 @@ ami_host = "127.0.0.1"
 ami_port = 5038
 ami_user = "callwright"
 ami_secret = {ami_secret}
+sip_bind = "127.0.0.1:5060"        # where phones and trunks reach Asterisk; 0.0.0.0:5060 for every address
+external_address = ""              # the address outside, when a NAT router stands in between
+rtp_start = 10000                  # UDP ports of the sound, to be opened in the firewall
+rtp_end = 20000
+fallback_number = ""               # callers go there while the program is away; empty: a message
+dead_man_seconds = 60              # after so long without the program a caller is not kept any longer
 
 # [trunk.main]                     # one table for each carrier
 # host = "sip.carrier.example"
@@ -100,8 +106,8 @@ def init(
     settings = _write(path, text)
     state = upgrade(settings.database.url)
     console.done(
-        f"{path} is written and the database is ready ({clean(state.head)}); next: add a [trunk.NAME], "
-        "then `callwright agent add` and `callwright campaign add`.",
+        f"{path} is written and the database is ready ({clean(state.head)}); next: set sip_bind and a "
+        "[trunk.NAME] in it, then `callwright conf install` and `callwright doctor`.",
         {"settings": str(path), "database": _shown_url(settings), "schema": state.head},
     )
 
