@@ -37,7 +37,7 @@ class Desk(Protocol):
         ...
 
     def calling(self, endpoint: str, channel_id: str) -> AbstractContextManager[None]:
-        """While the block lasts, the phone behind this endpoint is in a call of its own that a customer may cut short."""
+        """While the block lasts, this phone is in a call of its own, which a customer who comes may cut short."""
         ...
 
     async def go_online(self, ext: str, *, by: str) -> AgentCard:

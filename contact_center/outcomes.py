@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from contact_center.options import CampaignOptions
 from contact_center.terms import LeadState, Outcome
 
+USED_UP = "all attempts are used up"
+
 _BY_SIP_CODE = {
     404: Outcome.INVALID_NUMBER,
     408: Outcome.UNAVAILABLE,
@@ -74,7 +76,7 @@ def after(
     if outcome is Outcome.BLOCKED:
         return LeadChange(LeadState.CLOSED, None, counted=True, reason="the network blocks our calls: review")
     if options.max_attempts and attempts >= options.max_attempts:
-        return LeadChange(LeadState.CLOSED, None, counted=True, reason="all attempts are used up")
+        return LeadChange(LeadState.CLOSED, None, counted=True, reason=USED_UP)
     return LeadChange(LeadState.DUE, ended_at + _delay(outcome, options), counted=True)
 
 

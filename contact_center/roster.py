@@ -19,8 +19,6 @@ from contact_center.seat import OwnCall, Seat
 from contact_center.store.facts import AgentStateChanged, AgentStatusChanged, Fact
 from contact_center.terms import AgentConnect, AgentState, AgentStatus
 
-DOUBT = timedelta(seconds=25)  # Asterisk asks each phone every 20 s and waits 3 s: by then it knows of a dead one
-
 
 class Offer:
     """One agent held for one call. Leaving the ``with`` block frees him, whatever happened inside."""
@@ -155,12 +153,11 @@ class Roster:
         now = self._clock.now()
         if missed in ("failed", "silent"):  # not his doing
             seat.reachable = False
-            seat.doubted_until_at = now + DOUBT if missed == "silent" else None
+            seat.doubted_at = now if missed == "silent" else None
         elif missed:
             self._count_miss(seat, "calls not answered")
         seat.last_call_id = seat.call_id
-        wraps_up = wrap_up_seconds > 0 and not missed and seat.status is not AgentStatus.OFFLINE
-        until = now + timedelta(seconds=wrap_up_seconds) if wraps_up else None
+        until = now + timedelta(seconds=wrap_up_seconds) if wrap_up_seconds > 0 and not missed else None
         self.change(
             seat,
             engaged=AgentState.WRAP_UP if until else None,
@@ -221,8 +218,6 @@ class Roster:
     def _choose_status(self, seat: Seat, status: AgentStatus, reason: str, *, by: str) -> None:
         if status is AgentStatus.ONLINE and seat.status is not AgentStatus.ONLINE:
             seat.idle_since_at = self._clock.now()
-        if status is AgentStatus.OFFLINE and seat.engaged is AgentState.WRAP_UP:
-            seat.engaged, seat.wrap_up_until_at = None, None
         seat.status, seat.pause_reason = status, reason
         self._post(AgentStatusChanged(ext=seat.ext, status=status, pause_reason=reason, actor=by, at=self._clock.now()))
         self._tell_status(seat)
@@ -234,12 +229,14 @@ class Roster:
     # -- what the system sees -------------------------------------------------------------------------
 
     def phone(self, endpoint: str, reachable: bool) -> None:
-        """The phone behind ``PJSIP/name`` registered, or was lost."""
+        """The phone behind ``PJSIP/name`` registered, or was lost. That it is back proves nothing of its line."""
         seat = self.seat_of(endpoint)
-        if seat and seat.reachable != reachable:
-            self.change(
-                seat, reachable=reachable, line_doubted=bool(seat.line) and not reachable, doubted_until_at=None
-            )
+        if seat is None:
+            return
+        seat.phone_news += 1
+        if seat.reachable != reachable:
+            doubted = bool(seat.line) and (seat.line_doubted or not reachable)
+            self.change(seat, reachable=reachable, line_doubted=doubted, doubted_at=None)
 
     def line(self, seat: Seat, channel_id: str) -> None:
         """A persistent agent's own call came up, or went (empty)."""
@@ -265,6 +262,8 @@ class Roster:
             listener()
 
     def _settle(self, seat: Seat) -> None:
+        if seat.status is AgentStatus.OFFLINE and seat.engaged is AgentState.WRAP_UP:
+            seat.engaged, seat.wrap_up_until_at = None, None  # who has left need not wait for the end of it
         self._serve_waiter(seat)
         if seat.state != seat.shown_state:
             seat.shown_state, seat.since_at = seat.state, self._clock.now()

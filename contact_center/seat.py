@@ -31,8 +31,8 @@ class Seat:
     """An agent in a running ``serve``.
 
     ``engaged`` is OFFERED, TALKING, WRAP_UP or None; ``line`` is the channel of a persistent agent's own
-    call, ``line_doubted`` whether his phone was lost under it; ``doubted_until_at``: until then only the
-    phone's own sign of life makes it reachable; ``own_calls`` are cut short when a customer comes;
+    call, ``line_doubted`` whether his phone was lost under it; ``doubted_at``: when a call to his phone
+    got no sign of life; ``phone_news`` counts what was said of it; ``own_calls`` are cut short when a customer comes;
     ``shown_state`` is the state last told to others, since ``since_at``; ``watch`` is told of each change.
     """
 
@@ -51,9 +51,10 @@ class Seat:
     call_id: str = ""
     misses: int = 0
     reachable: bool = True
+    phone_news: int = 0
     line: str = ""
     line_doubted: bool = False
-    doubted_until_at: datetime | None = None
+    doubted_at: datetime | None = None
     last_call_id: str = ""
     own_calls: list[OwnCall] = field(default_factory=list)
     watch: Callable[[], None] = _nobody
@@ -75,6 +76,7 @@ class Seat:
             since_at=row.since_at,
             idle_since_at=row.idle_since_at or row.since_at,
             misses=row.misses,
+            reachable=row.state != AgentState.UNREACHABLE,
         )
 
     def take_settings(self, row: Agent) -> None:

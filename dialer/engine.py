@@ -26,7 +26,7 @@ from contact_center.store.errors import OutcomeUnknown
 from contact_center.store.facts import CampaignStateChanged, PaceNoted
 from contact_center.store.recovery import OpenAttempt
 from contact_center.store.writer import Writer
-from contact_center.terms import AgentState, CallKind, CampaignState
+from contact_center.terms import AgentState, CallKind, CampaignMode, CampaignState
 from contact_center.zones import is_open
 from dialer.campaign import CampaignRun, LiveCall
 from dialer.ledger import Ledger
@@ -143,6 +143,8 @@ class Dialer:
 
     async def _pace(self, run: CampaignRun) -> float:
         now, at = self._clock.monotonic(), self._clock.now()
+        if run.mode is CampaignMode.PREVIEW:
+            return TICK_SECONDS  # nobody is called before an agent has seen the lead
         if run.look_at is not None and at < run.look_at:
             return (run.look_at - at).total_seconds()
         want = run.wants(now, self._idle_for(run), len(self._roster.on_line(run.team)), *self._ages(run, at))

@@ -127,7 +127,7 @@ def set_agent(session: Session, by: By, ext: str, values: dict[str, str]) -> Age
         agent.password = "" if values["endpoint"] else fresh_password()
     agent.name, agent.endpoint, agent.team = draft.name, draft.endpoint, draft.team
     agent.queues, agent.connect = list(draft.queues), draft.connect
-    by.note(session, "agent", ext, "set", agent_document(agent), obey=True)
+    by.note(session, "agent", ext, "set", _with_withdrawal(agent, withdrawn), obey=True)
     return AgentChange(agent, withdrawn)
 
 
@@ -157,9 +157,10 @@ def remove_agent(session: Session, by: By, ext: str, *, force: bool, served: boo
         raise CallwrightError(
             f"Agent {ext} is in a call; wait for its end, or add --force to let it go on without him."
         )
+    withdrawn = agent.endpoint if agent.password else ""
     session.delete(agent)
-    by.note(session, "agent", ext, "remove", agent_document(agent), obey=True)
-    return AgentChange(agent, agent.endpoint if agent.password else "")
+    by.note(session, "agent", ext, "remove", _with_withdrawal(agent, withdrawn), obey=True)
+    return AgentChange(agent, withdrawn)
 
 
 def rotate_password(session: Session, by: By, ext: str) -> Agent:
@@ -173,6 +174,12 @@ def rotate_password(session: Session, by: By, ext: str) -> Agent:
     payload: dict[str, Any] = {"ext": ext, "endpoint": agent.endpoint}
     by.note(session, "agent", ext, "rotate", payload, obey=True)
     return agent
+
+
+def _with_withdrawal(agent: Agent, withdrawn: str) -> dict[str, Any]:
+    """What is noted of a change: an Asterisk that is away now is told later which account is unwanted."""
+    document = agent_document(agent)
+    return {**document, "withdrawn": withdrawn} if withdrawn else document
 
 
 def _refuse_taken(session: Session, ext: str | None, endpoint: str, besides: str = "") -> None:

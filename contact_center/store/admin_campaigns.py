@@ -6,16 +6,17 @@ import re
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 from sqlmodel import col
 
 from contact_center.errors import CallwrightError, UsageError
-from contact_center.models import Campaign
+from contact_center.models import Campaign, Lead
 from contact_center.options import CampaignOptions
+from contact_center.outcomes import USED_UP
 from contact_center.store.admin import By, checked_name, shown
 from contact_center.store.queries import campaign_options, find_campaign, live_counts
-from contact_center.terms import CampaignMode, CampaignState
+from contact_center.terms import CampaignMode, CampaignState, LeadState
 
 _CALLER_ID = re.compile(r"\+?[0-9]{0,19}\Z")
 _OWN_COLUMNS = ("mode", "multiplier", "team")
@@ -61,8 +62,24 @@ def set_campaign(session: Session, by: By, name: str, values: dict[str, str], tr
         known = ", ".join((*_OWN_COLUMNS, *CampaignOptions.model_fields))
         raise UsageError(f"Say what to change, as multiplier=1.2; known are {known}.")
     _apply(campaign, values, trunks)
+    if "max_attempts" in values:
+        _close_used_up(session, by, campaign)
     by.note(session, "campaign", name, "set", _payload(campaign), obey=True)
     return campaign
+
+
+def _close_used_up(session: Session, by: By, campaign: Campaign) -> None:
+    """A lower limit holds for leads that wait, too: else they would only be closed when they are due."""
+    limit = campaign_options(campaign).max_attempts
+    if not limit:
+        return
+    waiting = (
+        col(Lead.campaign_id) == _id(campaign),
+        col(Lead.state) == LeadState.DUE,
+        col(Lead.attempts) >= limit,
+    )
+    changes = {"state": LeadState.CLOSED, "reason": USED_UP, "closed_at": by.at, "next_attempt_at": None}
+    session.execute(update(Lead).where(*waiting).values(**changes))
 
 
 def move_campaign(session: Session, by: By, name: str, action: str, *, served: bool) -> Campaign:
@@ -73,6 +90,11 @@ def move_campaign(session: Session, by: By, name: str, action: str, *, served: b
     """
     campaign = find_campaign(session, name)
     state = CampaignState(campaign.state)
+    if campaign.mode == CampaignMode.PREVIEW and action in ("start", "resume"):
+        raise CallwrightError(
+            f"Campaign {name} is in preview mode, which is not live yet; "
+            f"`callwright campaign set {name} mode=progressive` calls one lead per free agent."
+        )
     if state == _TO[action] or (action == "stop" and state is CampaignState.FINISHED):
         return campaign
     if state not in _FROM[action]:

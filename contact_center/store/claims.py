@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from contact_center.clock import iso
+from contact_center.crash_points import reached
 from contact_center.ids import new_id
 from contact_center.models import Attempt, Call, Campaign, DncEntry, Instant, Lead, Outbox
 from contact_center.store.changes import add_event
@@ -129,6 +130,8 @@ def claim(
             ],
         )
         set_aside += len(aside)
+    if claims:
+        reached("intent_chosen")
     return claims
 
 

@@ -33,7 +33,7 @@ class LinkLost(Unreachable):
 
 
 class Link:
-    """The connection. All methods but `stalled_seconds` and `cut` belong to the owning thread."""
+    """The connection. All but `stalled_seconds`, `cut` and `was_cut` belong to the owning thread."""
 
     def __init__(self, engine: Engine) -> None:
         self.url = engine.url
@@ -48,6 +48,7 @@ class Link:
         )
         self._connection: Connection | None = None
         self._inode = 0
+        self.was_cut = False
         self._busy_since: float | None = None
         event.listen(self._engine, "before_cursor_execute", self._on_statement)
 
@@ -66,6 +67,7 @@ class Link:
         connection = self._connection
         if connection is None or self.is_sqlite:
             return
+        self.was_cut = True
         with suppress(OSError, SQLAlchemyError, AttributeError, ValueError):
             driver: Any = connection.connection.dbapi_connection
             with socket.socket(fileno=os.dup(driver.fileno())) as wire:

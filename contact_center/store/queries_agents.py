@@ -12,7 +12,7 @@ from sqlmodel import col
 
 from contact_center.clock import iso
 from contact_center.errors import NotFound
-from contact_center.models import Agent, Callback, Queue
+from contact_center.models import Agent, Audit, Callback, Queue
 from contact_center.options import QueueOptions
 
 
@@ -49,6 +49,13 @@ def agent_document(agent: Agent) -> dict[str, Any]:
         "status": str(agent.status),
         "pause_reason": agent.pause_reason,
     }
+
+
+def withdrawn_accounts(session: Session) -> set[str]:
+    """Endpoints (``PJSIP/1001``) whose SIP accounts of ours must not exist any more."""
+    noted = select(col(Audit.detail)).where(col(Audit.entity) == "agent", col(Audit.action).in_(("remove", "set")))
+    once = {str(detail["withdrawn"]) for detail in session.scalars(noted) if detail.get("withdrawn")}
+    return once - set(session.scalars(select(col(Agent.endpoint))))
 
 
 def find_queue(session: Session, name: str) -> Queue:

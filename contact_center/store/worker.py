@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from contact_center.clock import Clock
+from contact_center.crash_points import reached
 from contact_center.errors import Unreachable
 from contact_center.models import Quarantine, WriterMark
 from contact_center.store.changes import gathering_events
@@ -222,7 +223,9 @@ class Worker:
                 session.flush()
             last = max(mark, batch[count - 1].entry.seq)
             self._set_mark(session, source, last)
+            reached("facts_applied")
             transaction.commit()
+        reached("facts_stored")
         self._marks[source] = last
         return count
 
@@ -328,10 +331,13 @@ class Worker:
         self._note_success()
 
     def _strike(self, error: Exception) -> None:
-        """A lost connection or conflict is tried once more at once; anything else is trouble."""
+        """A lost connection or conflict is tried once more at once; anything else is trouble.
+
+        A connection that was cut because it hung is no lost one: the database does not answer.
+        """
         self._strikes += 1
         is_stale = isinstance(error, DBAPIError) and error.connection_invalidated
-        if self.trouble or self._strikes > 1 or not (is_stale or is_conflict(error)):
+        if self.trouble or self._strikes > 1 or self.link.was_cut or not (is_stale or is_conflict(error)):
             self._note_trouble(error)
 
     def _note_trouble(self, error: Exception) -> None:
@@ -349,6 +355,7 @@ class Worker:
 
     def _note_success(self) -> None:
         self._strikes = 0
+        self.link.was_cut = False
         if self.trouble:
             self.trouble = ""
             _log.warning("database_back", action="store", backlog=self.backlog)
