@@ -28,7 +28,7 @@ from agi_scripts.session import (
     read_header,
 )
 from agi_scripts.voice import Voice
-from agi_scripts.whoami import Result
+from agi_scripts.whoami import Result, endpoint_of
 from contact_center.desk import Desk
 from contact_center.errors import CallwrightError, Unreachable, UsageError
 
@@ -163,7 +163,9 @@ class AgiServer:
         try:
             header = await read_header(reader, within=self._header_seconds)
             connection.has_header = True
-            await self._run(AgiSession(header, reader, connection.writer, self._voice))
+            session = AgiSession(header, reader, connection.writer, self._voice)
+            with self._desk.calling(endpoint_of(session), session.call_id):
+                await self._run(session)
             connection.writer.write_eof()
         except BadHeader as error:
             self.counts["bad_header"] += 1

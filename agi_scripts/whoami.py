@@ -24,11 +24,15 @@ class Result(StrEnum):
 
 
 def calling_agent(session: AgiSession, desk: Desk) -> AgentCard | None:
-    """The agent whose endpoint is the first argument (``1001`` or ``PJSIP/1001``), or None."""
+    """The agent whose endpoint called, or None."""
+    endpoint = endpoint_of(session)
+    return desk.by_endpoint(endpoint) if endpoint else None
+
+
+def endpoint_of(session: AgiSession) -> str:
+    """The endpoint that called: the first argument (``1001`` or ``PJSIP/1001``) as ``PJSIP/1001``, or empty."""
     endpoint = session.args[0] if session.args else ""
-    if not endpoint:
-        return None
-    return desk.by_endpoint(endpoint if "/" in endpoint else f"PJSIP/{endpoint}")
+    return endpoint if "/" in endpoint or not endpoint else f"PJSIP/{endpoint}"
 
 
 async def refuse_stranger(session: AgiSession) -> Result:

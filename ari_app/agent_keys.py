@@ -1,6 +1,7 @@
 """The keys of an agent who talks: codes for us, everything else for the customer.
 
-His leg absorbs what he keys, so that the customer never hears a code; digits that are none are sent on.
+His leg absorbs what he keys, so that the customer never hears a code, finished or not, allowed or not; digits
+that are none are sent on.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from dataclasses import dataclass
 from ari_app.channel import Channel
 from ari_app.errors import AriError
 
-CODE_SECONDS = 3.0  # a code whose next key does not come within this time was meant for the customer
+CODE_SECONDS = 3.0  # a star whose next key does not come within this time was meant for the customer
+DISPOSITION_SECONDS = 6.0  # *8 whose next key does not come within this time is forgotten
 LONGEST_CODE = 12  # keys between *8 and #
 
 
@@ -44,9 +46,11 @@ class KeyReader:
         self._may_force, self._held = may_force, ""
 
     @property
-    def pending(self) -> bool:
-        """Whether a code has been begun."""
-        return bool(self._held)
+    def patience(self) -> float | None:
+        """How long the next key of a code that has been begun may take; None while there is none."""
+        if not self._held:
+            return None
+        return CODE_SECONDS if self._held == "*" else DISPOSITION_SECONDS
 
     def key(self, key: str) -> list[Action]:
         """One key. A code that is not known goes to the customer as it was keyed."""
@@ -57,8 +61,8 @@ class KeyReader:
             return []
         if held.startswith("*8"):
             return self._disposition(held)
-        if held == "*2" and self._may_force:
-            return [ForceHangUp()]
+        if held == "*2":
+            return [ForceHangUp()] if self._may_force else []
         if held.endswith("*") and len(held) > 1:
             self._held = "*"
             return [PassOn(held[:-1])]
@@ -67,24 +71,22 @@ class KeyReader:
     def _disposition(self, held: str) -> list[Action]:
         if held.endswith("#"):
             code = held[2:-1]
-            return [Dispose(code)] if code else []
-        if len(held) - 2 > LONGEST_CODE or held.endswith("*"):
-            return [PassOn(held)]
-        self._held = held
+            return [Dispose(code)] if 0 < len(code) <= LONGEST_CODE else []
+        self._held = "*" if held.endswith("*") else held[: LONGEST_CODE + 3]  # a star: he begins again
         return []
 
     def expire(self) -> list[Action]:
-        """The code was not finished in time."""
+        """The code was not finished in time: a lone star is a key like others."""
         held, self._held = self._held, ""
-        return [PassOn(held)] if held else []
+        return [PassOn(held)] if held == "*" else []
 
 
-async def read_keys(agent: Channel, reader: KeyReader, act: asyncio.Queue[Action]) -> None:
+async def read_keys(agent: Channel, reader: KeyReader, act: asyncio.Queue[Action | None]) -> None:
     """Put what the agent keys into ``act``, in order, until his channel goes."""
     with agent.listen_dtmf() as keys:
         while True:
             try:
-                async with asyncio.timeout(CODE_SECONDS if reader.pending else None):
+                async with asyncio.timeout(reader.patience):
                     digit = await keys.next()
             except TimeoutError:
                 actions = reader.expire()

@@ -96,7 +96,7 @@ async def ring_agent(
     The customer hears ringback meanwhile; words that the agent's phone is being told are cut short. Raises NotTaken.
     """
     async with AsyncExitStack() as leg:
-        bridge = await leg.enter_async_context(env.bridges.take())
+        bridge = await _bridge(leg, env)
         async with _ringback(customer):
             await cut_short(offer.seat, env)
             channel_id = f"{order.channel_id}-a{attempt}"
@@ -110,15 +110,25 @@ async def ring_agent(
                 originator=customer.id,
             )
             try:
-                async with _unless_silent(env.ari.channel(channel_id)):
+                async with _unless_silent(env.ari.channel(channel_id), order.agent_ring_seconds):
                     channel = await leg.enter_async_context(dialled)
             except NoAnswer as error:
                 raise NotTaken("rejected" if error.gone.cause in _REJECTED else "no_answer") from None
             except TimeoutError:
                 raise NotTaken("silent") from None
-            except (Refused, AriDown, Uncertain):
+            except (AriDown, Uncertain):
+                raise NotTaken("line_down") from None  # Asterisk is in doubt, not his phone
+            except Refused:
                 raise NotTaken("failed") from None
         yield DialledLeg(channel, bridge)
+
+
+async def _bridge(leg: AsyncExitStack, env: Services) -> Bridge:
+    try:
+        return await leg.enter_async_context(env.bridges.take())
+    except AriError as error:
+        log.warning("no bridge", action="connect", reason=str(error))
+        raise NotTaken("line_down") from None
 
 
 async def cut_short(seat: Seat, env: Services) -> None:
@@ -133,10 +143,10 @@ async def cut_short(seat: Seat, env: Services) -> None:
 
 
 @asynccontextmanager
-async def _unless_silent(phone: Channel) -> AsyncIterator[None]:
-    """TimeoutError when the phone gives no sign of life for SILENT_SECONDS."""
+async def _unless_silent(phone: Channel, ring_seconds: float) -> AsyncIterator[None]:
+    """TimeoutError when the phone gives no sign of life for SILENT_SECONDS, or before Asterisk gives it up."""
     inside = True
-    async with asyncio.timeout(SILENT_SECONDS) as limit:
+    async with asyncio.timeout(min(SILENT_SECONDS, 0.9 * ring_seconds)) as limit:
 
         def it_rings(_: object) -> None:
             if inside and not limit.expired():  # a callback that is on its way cannot be called back

@@ -8,14 +8,16 @@ is nobody's wish: the agent stays on line and is reached again as soon as his ph
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from uuid import uuid4
 
 import structlog
 
-from ari_app.agent_keys import Dispose, KeyReader, read_keys
+from ari_app.agent_keys import Action, Dispose, KeyReader, read_keys
 from ari_app.agent_leg import AUTO_ANSWER
 from ari_app.bridge import Bridge
 from ari_app.channel import Channel, GoneKind
+from ari_app.client import AriClient
 from ari_app.errors import AriError, HungUp, NoAnswer
 from ari_app.scope import finish, until_hangup
 from ari_app.services import Services
@@ -25,6 +27,7 @@ from contact_center.terms import AgentConnect, AgentState, AgentStatus
 
 LINE_BRIDGE = "callwright-line"  # name of every line's bridge, by which an earlier process's are known
 TONE = "sound:beep"
+TONE_SECONDS = 0.25  # its beginning is enough, and the customer is heard beneath it
 ON_LINE = "sound:agent-loginok"  # "Agent logged in."
 CHECK_SECONDS = 1.0  # how often it is looked whether a persistent agent's phone must be rung
 AGAIN_SECONDS = 15.0  # between two rings of a phone that did not answer
@@ -38,10 +41,12 @@ log = structlog.get_logger(__name__)
 class LineLeg:
     """The agent's own call, for as long as it is up."""
 
-    def __init__(self, channel: Channel, bridge: Bridge) -> None:
-        self.channel, self.bridge = channel, bridge
+    def __init__(self, channel: Channel, bridge: Bridge, ari: AriClient) -> None:
+        self.channel, self.bridge, self._ari = channel, bridge, ari
         self.closed = asyncio.Event()
         self.changed = asyncio.Event()
+        self._joined = False
+        self._speaking = asyncio.Lock()  # a sound can be stopped only when Asterisk has heard of it
 
     @property
     def bridge_id(self) -> str:
@@ -49,23 +54,30 @@ class LineLeg:
         return self.bridge.id
 
     async def join(self, customer: Channel) -> None:
-        """A tone for the agent, and the customer is there. A tone that fails keeps nobody away."""
-        tone, joined = await asyncio.gather(self._tone(), self.bridge.add(customer), return_exceptions=True)
-        if isinstance(joined, BaseException):
-            raise joined
-        if isinstance(tone, HungUp):
-            raise tone
-        if isinstance(tone, BaseException):
-            log.warning("no tone for the agent", action="line", reason=str(tone))
+        """A tone for the agent, and the customer is there. A tone that fails keeps nobody away.
+
+        Played to the channel itself, the tone would cut both off from each other until its end.
+        """
+        self._joined = True
+        await asyncio.gather(self._hush(), self.bridge.add(customer))
+        self._ari.spawn(self._tone(), f"tone {self.channel.id}")
+
+    async def _hush(self) -> None:
+        async with self._speaking:
+            await self.channel.stop_sounds()
 
     async def _tone(self) -> None:
-        await self.channel.stop_sounds()
-        await self.channel.play(TONE)
-
-    async def say(self, sound: str) -> None:
-        """Tell the agent something while nobody else is there; that it fails matters to nobody."""
         try:
-            await self.channel.play(sound)
+            await self.channel.whisper(TONE, TONE_SECONDS)
+        except AriError as error:
+            log.warning("no tone for the agent", action="line", reason=str(error))
+
+    async def greet(self) -> None:
+        """Tell the agent that he is on line, unless a customer is there already; that it fails matters to nobody."""
+        try:
+            async with self._speaking:
+                if not self._joined:
+                    await self.channel.play(ON_LINE)
         except HungUp:
             raise
         except AriError as error:
@@ -94,7 +106,7 @@ class AgentLines:
     async def hold(self, channel: Channel, seat: Seat, by: str) -> None:
         """A line's life: from the agent's answer to his hanging up, or his going off line."""
         bridge = self._env.ari.bridge(f"{LINE_BRIDGE}-{seat.ext}-{uuid4().hex[:8]}", name=LINE_BRIDGE)
-        leg = LineLeg(channel, bridge)
+        leg = LineLeg(channel, bridge, self._env.ari)
         self._coming.add(seat.ext)
         try:
             async with until_hangup(channel):
@@ -104,7 +116,7 @@ class AgentLines:
                 self._open(leg, seat)
                 if seat.status is not AgentStatus.ONLINE:
                     self._env.roster.set_status(seat.ext, AgentStatus.ONLINE, "", by=by)
-                await leg.say(ON_LINE)
+                await leg.greet()
                 await self._stand_by(leg, seat)
         except HungUp:
             log.info("line ended", action="line", agent=seat.ext)
@@ -114,7 +126,7 @@ class AgentLines:
 
     async def resume(self, channel: Channel, seat: Seat, bridge: Bridge) -> None:
         """A line found up, in its bridge, when control was regained."""
-        leg = LineLeg(channel, bridge)
+        leg = LineLeg(channel, bridge, self._env.ari)
         self._open(leg, seat)
         try:
             async with until_hangup(channel):
@@ -137,8 +149,9 @@ class AgentLines:
         if leg is None:
             return
         await leg.channel.hang_up()
-        async with asyncio.timeout(CLOSE_SECONDS):
-            await leg.closed.wait()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await leg.closed.wait()
 
     def _open(self, leg: LineLeg, seat: Seat) -> None:
         self._lines[seat.ext] = leg
@@ -164,7 +177,7 @@ class AgentLines:
 
     async def _dispose(self, leg: LineLeg, seat: Seat) -> None:
         """``*8`` CODE ``#`` keyed after the talk, for the customer who was there last."""
-        actions: asyncio.Queue[object] = asyncio.Queue()
+        actions: asyncio.Queue[Action | None] = asyncio.Queue()
         reading = asyncio.create_task(read_keys(leg.channel, KeyReader(may_force=False), actions))
         try:
             while True:
@@ -242,11 +255,14 @@ class AgentLines:
             async with dialled as channel:
                 self._rung_at.pop(seat.ext, None)
                 await self.hold(channel, seat, by="system")
-        except NoAnswer:
+        except NoAnswer as error:
             log.info("line not answered", action="line", agent=seat.ext)
-            self._env.roster.line_missed(seat)
+            if error.gone.kind is GoneKind.DESTROYED:
+                self._env.roster.line_missed(seat)
         except AriError as error:
             log.warning("line not rung", action="line", agent=seat.ext, reason=str(error))
+        except Exception:  # one agent's line must not end everybody's
+            log.exception("a line ended by an error", action="line", agent=seat.ext)
         finally:
             self._coming.discard(seat.ext)
 

@@ -13,6 +13,7 @@ from ari_app.errors import AriError
 from ari_app.outbound import OutboundCall
 from ari_app.router import Arrival
 from ari_app.services import Services
+from contact_center.crash_points import reached
 from contact_center.dialling import DialOrder
 
 GOODBYE = "callwright-goodbye"  # context of the bundle: says that nobody can be reached, and hangs up
@@ -48,6 +49,7 @@ class App:
 
     def place(self, order: DialOrder) -> None:
         """PlaceCall: start a call's life."""
+        reached("intent_committed")
         call = self.take(order)
         self.start(call, call.live())
 
@@ -115,7 +117,7 @@ class App:
     async def _line(self, arrival: Arrival, endpoint: str) -> None:
         """``*48``: the agent stays connected. Who he is comes from his authenticated endpoint."""
         seat = self.env.roster.seat_of(f"PJSIP/{endpoint.removeprefix('PJSIP/')}")
-        if seat is None or seat.line:
+        if seat is None or not await self.lines.may_replace(seat):
             await arrival.channel.continue_in_dialplan(GOODBYE)
             return
         await self.lines.hold(arrival.channel, seat, by=f"agent:{seat.ext}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from itertools import count
 from typing import TYPE_CHECKING, Self
@@ -21,6 +21,8 @@ from ari_app.scope import finish
 if TYPE_CHECKING:
     from ari_app.client import AriClient
 
+TALK = "mixing,dtmf_events"
+"""Without the second word Asterisk lets the sound of two like phones pass by its core, and with it every key."""
 MOST_READY = 200
 """Bridges given back are kept up to this many: as many as calls were up at once at the busiest."""
 EMPTY_SECONDS = 2.0
@@ -32,7 +34,7 @@ log = structlog.get_logger(__name__)
 class Bridge:
     """A bridge by an id of our choice; nothing is sent before ``create``."""
 
-    def __init__(self, line: Line, bridge_id: str, *, name: str = "", types: str = "mixing") -> None:
+    def __init__(self, line: Line, bridge_id: str, *, name: str = "", types: str = TALK) -> None:
         self.id, self.name, self.types = bridge_id, name, types
         self.members: set[Channel] = set()
         self.plain = True
@@ -69,6 +71,7 @@ class Bridge:
         except Refused as refused:
             for channel in channels:
                 await channel.raise_if_gone(refused)
+            self.plain = False  # it may be the bridge that has gone: never to be used again
             raise
         self.members.update(channels)
 
@@ -157,6 +160,7 @@ class BridgePool:
         self.size, self.prefix = size, prefix
         self._ari = ari
         self._ready: deque[tuple[str, Bridge]] = deque()
+        self._own: set[str] = set()
         self._filling = False
         self._open = False
 
@@ -175,13 +179,17 @@ class BridgePool:
         """Bridges that can be taken at once."""
         return len(self._ready)
 
+    async def sweep(self) -> int:
+        """Destroy what an earlier process left, never what is ours; how many."""
+        return await sweep_pool(self._ari, self.prefix, keep=self._own)
+
     @asynccontextmanager
     async def take(self) -> AsyncIterator[Bridge]:
         """A bridge of one's own while the block lasts."""
         bridge = self._take_ready()
         if bridge is None:
             bridge = self._stage()
-            await bridge.create()
+            await self._create(bridge)
         self._fill_soon()
         boot_id = self._ari.boot_id
         try:
@@ -194,10 +202,20 @@ class BridgePool:
             boot_id, bridge = self._ready.popleft()
             if boot_id == self._ari.boot_id:  # else Asterisk restarted, and it is no more
                 return bridge
+            self._own.discard(bridge.id)
         return None
 
     def _stage(self) -> Bridge:
-        return self._ari.bridge(f"{self.prefix}-{uuid4().hex[:12]}", name=self.prefix)
+        bridge = self._ari.bridge(f"{self.prefix}-{uuid4().hex[:12]}", name=self.prefix)
+        self._own.add(bridge.id)
+        return bridge
+
+    async def _create(self, bridge: Bridge) -> None:
+        try:
+            await bridge.create()
+        except BaseException:
+            self._own.discard(bridge.id)  # if it was made after all, the next sweep finds it
+            raise
 
     async def _give_back(self, boot_id: str, bridge: Bridge) -> None:
         empty = await self._emptied(bridge)
@@ -206,6 +224,7 @@ class BridgePool:
             bridge.members.clear()
             self._ready.append((boot_id, bridge))
             return
+        self._own.discard(bridge.id)
         await _destroy_all([bridge])
         self._fill_soon()
 
@@ -229,7 +248,7 @@ class BridgePool:
             await self._ari.until_live()
             while self._open and len(self._ready) < self.size:
                 bridge, boot_id = self._stage(), self._ari.boot_id
-                await bridge.create()
+                await self._create(bridge)
                 self._ready.append((boot_id, bridge))
         except AriError as error:
             log.info("the bridge pool is not full; bridges are made when needed", error=str(error))
@@ -247,10 +266,11 @@ async def _destroy_all(bridges: list[Bridge]) -> None:
             log.info("a bridge was left behind", bridge=bridge.id, error=str(error))
 
 
-async def sweep_pool(ari: AriClient, prefix: str = "callwright-pool") -> int:
-    """Destroy the empty pool bridges an earlier process left; how many. For the reconciler."""
+async def sweep_pool(ari: AriClient, prefix: str = "callwright-pool", *, keep: Collection[str] = ()) -> int:
+    """Destroy the empty pool bridges an earlier process left, but those in ``keep``; how many."""
     snapshot = await ari.snapshot()
-    left = [info for info in snapshot.bridges.values() if info.name == prefix and not info.channels]
+    empty = [info for info in snapshot.bridges.values() if info.name == prefix and not info.channels]
+    left = [info for info in empty if info.id not in keep]
     async with asyncio.TaskGroup() as group:
         for info in left:
             group.create_task(_destroy_all([ari.bridge(info.id)]))

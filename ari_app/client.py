@@ -10,7 +10,7 @@ from typing import Any, Self, TypeVar
 
 import structlog
 
-from ari_app.bridge import Bridge
+from ari_app.bridge import TALK, Bridge
 from ari_app.channel import Channel, Gone, GoneKind
 from ari_app.counters import Counters
 from ari_app.errors import AriError, HungUp, NoAnswer, Refused
@@ -21,8 +21,9 @@ from ari_app.media import Playback, Recording
 from ari_app.router import Arrival, Router
 from ari_app.scope import finish, until_hangup
 from ari_app.snapshot import Snapshot, take_snapshot
-from ari_app.transport import Transport
+from ari_app.transport import Transport, quiet_name
 from ari_app.wire import AsteriskTransport
+from contact_center.crash_points import reached
 
 T = TypeVar("T")
 
@@ -65,6 +66,7 @@ class AriClient:
         self.app, self.now, self.request_seconds = app, now, request_seconds
         self.on_connect = on_connect
         self.boot_id = ""
+        self.quiet_app = app  # until Asterisk has shown that it knows the quiet one
         self.counters = Counters()
         self._heartbeat_seconds = heartbeat_seconds
         self._transport: Transport = transport or AsteriskTransport(
@@ -176,10 +178,21 @@ class AriClient:
     async def _prepare(self) -> None:
         allowed = {"allowed": [{"type": name} for name in WANTED], "disallowed": []}
         await self.request("PUT", f"applications/{part(self.app)}/eventFilter", body=allowed)
+        await self._silence(quiet_name(self.app))
         self.boot_id = await self._asterisk_boot()
         await self._settle_handles()
         if self.on_connect is not None:
             await self.on_connect()
+
+    async def _silence(self, quiet: str) -> None:
+        only_this = {"allowed": [{"type": "ApplicationReplaced"}], "disallowed": []}
+        try:
+            await self.request("PUT", f"applications/{part(quiet)}/eventFilter", body=only_this)
+        except Refused as refused:
+            if refused.status != 404:
+                raise
+            quiet = self.app
+        self.quiet_app = quiet
 
     async def _asterisk_boot(self) -> str:
         info = await self.request("GET", "asterisk/info", query={"only": "status,system"})
@@ -295,7 +308,9 @@ class AriClient:
                 originator=originator,
                 formats=formats,
             )
+            reached("agent_leg_sent")
             await self._answered(channel, ring_seconds + RING_GRACE_SECONDS)
+            reached("agent_answered")
             yield channel
         finally:
             await finish(channel.hang_up())
@@ -333,7 +348,7 @@ class AriClient:
 
     # -- everything else -------------------------------------------------------------------------------------
 
-    def bridge(self, bridge_id: str, *, name: str = "", types: str = "mixing") -> Bridge:
+    def bridge(self, bridge_id: str, *, name: str = "", types: str = TALK) -> Bridge:
         """Stage a bridge; ``async with`` makes and unmakes it."""
         return Bridge(self, bridge_id, name=name, types=types)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import count
@@ -11,9 +12,15 @@ from ari_app.errors import AriError, Refused
 from ari_app.line import Line, clean, part
 from ari_app.media import Playback, Recording
 from ari_app.moment import Moment
+from ari_app.scope import finish
 
 if TYPE_CHECKING:
     from ari_app.channel import Channel
+
+WHISPERS = "cw-whisper-"  # what the ids of channels begin with that whisper
+
+ENTER_WAIT_SECONDS = (0.002, 0.004, 0.008, 0.016, 0.032, 0.064)
+"""Waits between tries of what a new channel refuses until it has entered its application."""
 
 Direction = Literal["both", "in", "out", "none"]
 
@@ -157,6 +164,39 @@ class ChannelCommands:
             raise
         self._recording = recording
         return recording
+
+    async def whisper(self, media: str, seconds: float) -> None:
+        """Mix a sound into what this party hears, for `seconds` at most; what others say goes on. Returns at its end.
+
+        It is heard as soon as there is anything else to be heard. A channel of its own carries it, of which no
+        events are sent.
+        """
+        name = f"{WHISPERS}{self.id}.{next(self._numbers)}"
+        path = f"channels/{part(name)}"
+        try:
+            await self.command("POST", f"/snoop/{part(name)}", query={"whisper": "out", "app": self._line.quiet_app})
+            await self._play_soon(f"{path}/play", media)
+            await asyncio.sleep(seconds)
+        finally:
+            await finish(self._end_whisper(path))
+
+    async def _play_soon(self, path: str, media: str) -> None:
+        """Play as soon as the channel has entered its application; until then Asterisk says 409."""
+        for wait in ENTER_WAIT_SECONDS:
+            try:
+                await self._line.request("POST", path, body={"media": [media]})
+                return
+            except Refused as refused:
+                if refused.status != 409:
+                    raise
+            await asyncio.sleep(wait)
+
+    async def _end_whisper(self, path: str) -> None:
+        try:
+            await self._line.request("DELETE", path)
+        except Refused as refused:
+            if refused.status != 404:
+                raise
 
     async def snoop(
         self,

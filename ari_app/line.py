@@ -21,6 +21,7 @@ class Line(Protocol):
     """The client as its handles see it."""
 
     app: str
+    quiet_app: str
     counters: Counters
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import datetime
 from typing import Any
 
@@ -13,17 +13,21 @@ import structlog
 from ari_app.agent_keys import Action, Dispose, ForceHangUp, KeyReader, PassOn, pass_on, read_keys
 from ari_app.agent_leg import AdoptedLeg, Leg, NotTaken, ring_agent
 from ari_app.agent_line import AgentLines
-from ari_app.channel import Channel, GoneKind
+from ari_app.channel import Channel, Gone, GoneKind
 from ari_app.errors import AriDown, AriError, HungUp, Refused, Uncertain
 from ari_app.scope import finish, until_hangup
 from ari_app.services import Services
 from contact_center import timeline
+from contact_center.crash_points import reached
 from contact_center.dialling import CallResult, DialOrder
+from contact_center.errors import CallwrightError
 from contact_center.outcomes import classify, gave_up
 from contact_center.roster import Offer
 from contact_center.terms import Direction, Outcome, Party
 
 SAFETY_SECONDS = 10.0  # Asterisk's own timeout is so much longer than ours, which counts from the ringing
+TIMER_B_SECONDS = 31.0  # RFC 3261: an INVITE that nothing answers ends after 32 s
+LIVE_SECONDS = 5.0  # how long an answered customer may wait for Asterisk to be out of doubt
 DECIDE_SHARE = 0.9  # of the deadline: 1.8 s of 2.0 s, so that the customer is gone by the deadline itself
 
 log = structlog.get_logger(__name__)
@@ -53,6 +57,7 @@ class OutboundCall:
         self._certain = True
         self._withdrawn = False
         self._limit: asyncio.Timeout | None = None
+        self._placed_at = asyncio.get_running_loop().time()
         self._offers = 0
 
     # -- the story ------------------------------------------------------------------------------------
@@ -75,6 +80,9 @@ class OutboundCall:
             self.log.add(timeline.Rang(ringing_at))
         if answered_at:
             self.log.add(timeline.Answered(answered_at))
+
+    def _is_known(self, kind: type[timeline.Rang] | type[timeline.Answered]) -> bool:
+        return self.log.find(kind) is not None
 
     async def _told(self, story: Coroutine[Any, Any, None]) -> None:
         try:
@@ -112,6 +120,10 @@ class OutboundCall:
     async def _ring(self, *, place: bool) -> bool:
         """Whether the customer answered. His phone may ring for ring_seconds, counted from its ringing."""
         self.customer.ringing.add_done_callback(self._on_ringing)
+        if self._withdrawn:
+            self._outcome = Outcome.NOT_ATTEMPTED
+            return False
+        self._placed_at = asyncio.get_running_loop().time()
         try:
             async with until_hangup(self.customer), asyncio.timeout(self.order.ring_seconds) as self._limit:
                 if place:
@@ -119,7 +131,8 @@ class OutboundCall:
                 await self.customer.entered
         except TimeoutError:
             if not self.customer.entered.happened:
-                self._outcome = gave_up(rang=self.customer.ringing.happened)
+                rang = self.customer.ringing.happened and not self._withdrawn
+                self._outcome = gave_up(rang=rang)
                 self.log.add(timeline.Left(self._now(), Party.SYSTEM))
                 return False
         except (Refused, AriDown) as error:
@@ -131,6 +144,8 @@ class OutboundCall:
             self._certain = False
             log.warning("placed or not", action="dial", call_id=self.order.call_id, reason=str(error))
             return False
+        finally:
+            self._limit = None
         self._on_answer()
         return True
 
@@ -141,38 +156,44 @@ class OutboundCall:
             app_args=("dialer", self.order.call_id),
             caller_id=self.order.caller_id,
         )
+        reached("originate_sent")
 
     def _on_ringing(self, _: object) -> None:
         at = self.customer.ringing.at or self._now()
-        self.log.add(timeline.Rang(at))
-        self._env.progress.ringing(self.order, at)
+        if not self._is_known(timeline.Rang):
+            self.log.add(timeline.Rang(at))
+            self._env.progress.ringing(self.order, at)
         if self._limit is not None and not self._limit.expired() and not self._withdrawn:
             self._limit.reschedule(asyncio.get_running_loop().time() + self.order.ring_seconds)
 
     def withdraw(self) -> None:
         """Take the call back unless it is answered."""
-        if not self.customer.entered.happened and self._limit is not None and not self._limit.expired():
-            self._withdrawn = True
+        if self.customer.entered.happened or self.customer.gone.happened:
+            return
+        self._withdrawn = True
+        if self._limit is not None and not self._limit.expired():
             self._limit.reschedule(asyncio.get_running_loop().time())
 
     def ended_by_supervisor(self) -> None:
         """`call hangup`: the story says that the system ended it."""
         if not self.customer.entered.happened:
             self.log.add(timeline.Removed(self._now()))
-            self._outcome = gave_up(rang=self.customer.ringing.happened)
+            self._outcome = Outcome.MISSED if self.customer.ringing.happened else Outcome.TECHNICAL_ERROR
             self._withdrawn = True
         self.log.add(timeline.Left(self._now(), Party.SYSTEM))
 
     def _on_answer(self) -> None:
-        at = self.customer.answered.at or self._now()
-        self.log.add(timeline.Answered(at))
-        self._env.progress.answered(self.order, at)
+        if not self._is_known(timeline.Answered):
+            at = self.customer.answered.at or self._now()
+            self.log.add(timeline.Answered(at))
+            self._env.progress.answered(self.order, at)
 
     # -- an agent -------------------------------------------------------------------------------------
 
     async def _serve(self) -> None:
         """Offer the call to agents, one after the other, until one talks or the customer must be let go."""
         prefer = self.order.prefer_agent
+        await self._until_live()
         decide_at = asyncio.get_running_loop().time() + DECIDE_SHARE * self.order.deadline_seconds
         while True:
             async with AsyncExitStack() as agent_side, until_hangup(self.customer):
@@ -183,6 +204,7 @@ class OutboundCall:
                     self.log.add(timeline.Left(self._now(), Party.SYSTEM))
                     return
                 agent_side.callback(offer.close)
+                reached("agent_reserved")
                 self.log.add(timeline.Offered(self._now(), offer.seat.name))
                 try:
                     leg = await agent_side.enter_async_context(self._agent_leg(offer))
@@ -191,9 +213,18 @@ class OutboundCall:
                     prefer = ""
                     offer.missed(missed.reason)
                     self.log.add(timeline.Missed(self._now(), offer.seat.name, missed.reason))
-                    continue
-                await self._talk(leg)
-                return
+                else:
+                    await self._talk(leg)
+                    return
+            await self._until_live()
+
+    async def _until_live(self) -> None:
+        """While Asterisk is in doubt, or a new process has only begun, no agent can be rung; wait a little."""
+        if self._env.ari.live:
+            return
+        with suppress(TimeoutError):
+            async with until_hangup(self.customer), asyncio.timeout(LIVE_SECONDS):
+                await self._env.ari.until_live()
 
     @asynccontextmanager
     async def _agent_leg(self, offer: Offer) -> AsyncIterator[Leg]:
@@ -216,7 +247,8 @@ class OutboundCall:
             raise NotTaken("no_answer") from None
         except AriError as error:
             log.warning("not connected", action="connect", call_id=self.order.call_id, reason=str(error))
-            raise NotTaken("failed") from None
+            raise NotTaken("line_down") from None
+        reached("bridge_joined")
         at = self._now()
         self._outcome, self._agent = Outcome.CONNECTED, offer.ext
         offer.connected(self.order.wrap_up_seconds)
@@ -227,7 +259,7 @@ class OutboundCall:
 
     async def _talk(self, leg: Leg) -> None:
         """Until one of them leaves; the agent's codes are obeyed meanwhile."""
-        actions: asyncio.Queue[Action] = asyncio.Queue()
+        actions: asyncio.Queue[Action | None] = asyncio.Queue()
         may_force = self.order.force_hangup or self._lines.by_channel(leg.channel.id) is not None
         keys = asyncio.create_task(read_keys(leg.channel, KeyReader(may_force=may_force), actions))
         obey = asyncio.create_task(self._obey(actions))
@@ -235,13 +267,16 @@ class OutboundCall:
             await leg.channel.left()
             self.log.add(timeline.Left(self._now(), Party.AGENT))
         finally:
+            reached("talk_over")
             keys.cancel()
-            obey.cancel()
-            await asyncio.wait([keys, obey])
+            actions.put_nowait(None)
+            await finish(_ended(keys, obey))  # a disposition that was keyed is stored, whoever hangs up meanwhile
 
-    async def _obey(self, actions: asyncio.Queue[Action]) -> None:
+    async def _obey(self, actions: asyncio.Queue[Action | None]) -> None:
         while True:
             match await actions.get():
+                case None:
+                    return
                 case PassOn(keys):
                     await pass_on(self.customer, keys)
                 case ForceHangUp():
@@ -249,7 +284,13 @@ class OutboundCall:
                     self.log.add(timeline.Left(self._now(), Party.AGENT))
                     await self.customer.hang_up()
                 case Dispose(code):
-                    await self._env.dispose(self.order.call_id, code, f"agent:{self._agent}")
+                    await self._dispose(code)
+
+    async def _dispose(self, code: str) -> None:
+        try:
+            await self._env.dispose(self.order.call_id, code, f"agent:{self._agent}")
+        except CallwrightError as error:
+            log.info("disposition refused", action="dispose", call_id=self.order.call_id, reason=str(error))
 
     # -- the end --------------------------------------------------------------------------------------
 
@@ -271,10 +312,11 @@ class OutboundCall:
         outcome, sip_code = self._outcome, None
         if gone is not None and not gone.asked and not answered:
             sip_code = gone.tech_cause
-        if outcome is None and answered:  # he hung up before an agent was there
-            outcome = Outcome.TECHNICAL_ERROR
+        if outcome is None and answered:
+            outcome = self._left_waiting(gone)
         if outcome is None and gone is not None and gone.kind is GoneKind.DESTROYED:
-            outcome = classify(gone.tech_cause, gone.cause)
+            outcome = self._refused(gone)
+            sip_code = None if outcome is Outcome.NOT_ATTEMPTED else sip_code
         if outcome is None:
             outcome, self._certain = Outcome.TECHNICAL_ERROR, False
         at = gone.at if gone is not None else self._now()
@@ -290,5 +332,25 @@ class OutboundCall:
             withdrawn=self._withdrawn,
         )
 
+    def _left_waiting(self, gone: Gone | None) -> Outcome:
+        """He answered and hung up before an agent was there: our failure once the deadline had passed."""
+        if gone is None or gone.kind is GoneKind.LOST:
+            return Outcome.TECHNICAL_ERROR
+        answered: timeline.Answered = self.log.find(timeline.Answered)
+        waited = (gone.at - answered.at).total_seconds()
+        return Outcome.NO_FREE_OPERATORS if waited >= self.order.deadline_seconds else Outcome.TECHNICAL_ERROR
+
+    def _refused(self, gone: Gone) -> Outcome:
+        """What the refusal means. Asterisk answers 408 itself when the trunk said nothing for 32 s (timer B)."""
+        waited = asyncio.get_running_loop().time() - self._placed_at
+        silent = gone.tech_cause in (None, 408) and gone.cause in (None, 18, 19)
+        if silent and not self.customer.ringing.happened and waited >= TIMER_B_SECONDS:
+            return Outcome.NOT_ATTEMPTED
+        return classify(gone.tech_cause, gone.cause)
+
     def _now(self) -> datetime:
         return self._env.clock.now()
+
+
+async def _ended(*tasks: asyncio.Task[None]) -> None:
+    await asyncio.wait(tasks)

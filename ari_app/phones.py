@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import suppress
 
 import structlog
 
+from ari_app.ami import Ami, AmiError, AmiRefused
 from ari_app.client import AriClient
 from ari_app.errors import AriError
 from ari_app.provisioning import Account
 from contact_center.clock import Clock
 from contact_center.roster import Roster
 from contact_center.seat import Seat
+from contact_center.terms import AgentStatus
 
-FEW_PHONES = 8
+FEW_PHONES = 8  # more are asked for with one list
+KNOWN_SECONDS = 25.0  # by itself Asterisk asks each phone every 20 s and waits 3 s: by then it knows of a dead one
+KNOWN_IF_ASKED_SECONDS = 7.0  # the same where we have it asked
+ASKED_AT_ONCE = 25  # lost phones that are asked for a sign of life at a time
 CHECK_SECONDS = 2.0  # how often phones that cannot be reached are asked after, where AMI does not tell
 
 _AWAY = (None, "offline")
@@ -25,8 +31,9 @@ log = structlog.get_logger(__name__)
 class Phones:
     """Keeps Asterisk's accounts as the store has them, and the roster informed of who can be reached."""
 
-    def __init__(self, ari: AriClient, roster: Roster, clock: Clock) -> None:
-        self._ari, self._roster, self._clock = ari, roster, clock
+    def __init__(self, ari: AriClient, ami: Ami, roster: Roster, clock: Clock) -> None:
+        self._ari, self._ami, self._roster, self._clock = ari, ami, roster, clock
+        self._asked: dict[str, float] = {}
         self._pushed: dict[tuple[str, str, str], dict[str, str]] = {}
         self._boot_id = ""
 
@@ -47,6 +54,17 @@ class Phones:
             await self._ari.delete_dynamic(*key)
             self._pushed.pop(key, None)
 
+    async def withdraw(
+        self, endpoints: Collection[str], keys_of: Callable[[str], Sequence[tuple[str, str, str]]]
+    ) -> None:
+        """Unmake those of these accounts that Asterisk has; ``keys_of`` a user name tells what it is made of."""
+        unwanted = {endpoint: keys_of(endpoint.partition("/")[2]) for endpoint in endpoints}
+        for key in (key for keys in unwanted.values() for key in keys):
+            self._pushed.pop(key, None)
+        if unwanted:
+            for endpoint in unwanted.keys() & (await self._states()).keys():
+                await self.remove(unwanted[endpoint])
+
     async def look(self) -> None:
         """Ask once for every agent's phone."""
         await self._look_at([seat.endpoint for seat in self._roster])
@@ -54,8 +72,17 @@ class Phones:
     async def look_at(self, endpoint: str) -> None:
         """Ask for one phone, such as ``PJSIP/1001``."""
         tech, _, resource = endpoint.partition("/")
-        state = await self._ari.endpoint_state(tech, resource)
-        self._roster.phone(endpoint, state not in _AWAY)
+        before = self._news(endpoint)
+        self._take(endpoint, before, await self._ari.endpoint_state(tech, resource))
+
+    def _news(self, endpoint: str) -> int:
+        seat = self._roster.seat_of(endpoint)
+        return seat.phone_news if seat else 0
+
+    def _take(self, endpoint: str, before: int, state: str | None) -> None:
+        """Believe an answer, unless something newer was heard while it was under way."""
+        if self._news(endpoint) == before:
+            self._roster.phone(endpoint, state not in _AWAY)
 
     async def _look_at(self, endpoints: Sequence[str]) -> None:
         """Few are asked for one by one, many with one list of all."""
@@ -63,22 +90,45 @@ class Phones:
             for endpoint in endpoints:
                 await self.look_at(endpoint)
             return
-        listed = await self._ari.request("GET", "endpoints") or ()
-        states = {f"{each['technology']}/{each['resource']}": each.get("state") for each in listed}
+        before = {endpoint: self._news(endpoint) for endpoint in endpoints}
+        states = await self._states()
         for endpoint in endpoints:
-            self._roster.phone(endpoint, states.get(endpoint) not in _AWAY)
+            self._take(endpoint, before[endpoint], states.get(endpoint))
 
-    async def run(self, ami_is_live: Callable[[], bool]) -> None:
+    async def _states(self) -> dict[str, str | None]:
+        """Every endpoint that Asterisk has, such as ``PJSIP/1001``, with its state."""
+        listed = await self._ari.request("GET", "endpoints") or ()
+        return {f"{each['technology']}/{each['resource']}": each.get("state") for each in listed}
+
+    async def run(self) -> None:
         """Look after phones; all of them while AMI cannot tell, else those believed lost. Until cancelled."""
         while True:
             await asyncio.sleep(CHECK_SECONDS)
             if not self._ari.live:
                 continue
             try:
-                await self._look_at([seat.endpoint for seat in self._roster if self._must_look(seat, ami_is_live())])
-            except AriError as error:
+                await self._look_at([seat.endpoint for seat in self._roster if self._must_look(seat)])
+                await self._ask_the_lost()
+            except (AriError, AmiError) as error:
                 log.debug("phones not looked at", action="phones", reason=str(error))
 
-    def _must_look(self, seat: Seat, ami_is_live: bool) -> bool:
-        doubted = seat.doubted_until_at is not None and self._clock.now() < seat.doubted_until_at
-        return not doubted and not (seat.reachable and ami_is_live)
+    def _must_look(self, seat: Seat) -> bool:
+        if seat.doubted_at is not None:
+            doubt = KNOWN_IF_ASKED_SECONDS if self._ami.live else KNOWN_SECONDS
+            if (self._clock.now() - seat.doubted_at).total_seconds() < doubt:
+                return False
+        return not (seat.reachable and self._ami.live)
+
+    async def _ask_the_lost(self) -> None:
+        """Have Asterisk ask the lost phones of agents on line, those first that were not asked for longest.
+
+        By itself it asks every 20 s, and a phone that registers anew from the same address is not asked at once.
+        """
+        if not self._ami.live:
+            return
+        lost = [s.endpoint for s in self._roster if not s.reachable and s.status is not AgentStatus.OFFLINE]
+        self._asked = {endpoint: self._asked.get(endpoint, float("-inf")) for endpoint in lost}
+        for endpoint in sorted(lost, key=lambda name: self._asked[name])[:ASKED_AT_ONCE]:
+            self._asked[endpoint] = self._clock.monotonic()
+            with suppress(AmiRefused):  # it has no account now
+                await self._ami.send("PJSIPQualify", Endpoint=endpoint.partition("/")[2])

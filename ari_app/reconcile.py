@@ -8,10 +8,12 @@ import structlog
 
 from ari_app.agent_line import LINE_BRIDGE
 from ari_app.app import App
-from ari_app.bridge import Bridge, sweep_pool
+from ari_app.bridge import Bridge
+from ari_app.commands import WHISPERS
 from ari_app.events import ChannelInfo
 from ari_app.snapshot import BridgeInfo, Snapshot
 from contact_center import timeline
+from contact_center.crash_points import reached
 from contact_center.dialling import CallResult, DialOrder
 from contact_center.store.recovery import OpenAttempt, mend_leads, open_attempts
 from contact_center.store.writer import Writer
@@ -44,8 +46,9 @@ class Reconciler:
     async def __call__(self) -> None:
         """Adopt what lives, close what has gone, hang up what nobody owns."""
         await self._prepare()
-        snapshot = await self._app.env.ari.snapshot()
         attempts = await self._writer.read(open_attempts)
+        snapshot = await self._app.env.ari.snapshot()
+        reached("snapshot_taken")
         self._adopt_lines(snapshot)
         adopted = closed = 0
         for attempt in attempts:
@@ -55,11 +58,21 @@ class Reconciler:
                 adopted += 1
             else:
                 closed += 1
+        reached("calls_adopted")
+        await self._look_again()
         hung_up = await self._hang_up_leftovers(snapshot)
-        await sweep_pool(self._app.env.ari)
+        await self._app.env.bridges.sweep()
         await self._mend()
         if adopted or closed or hung_up:
             log.info("reconciled", action="reconcile", adopted=adopted, closed=closed, hung_up=hung_up)
+
+    async def _look_again(self) -> None:
+        """What ended between the first look and the adoption was told to nobody."""
+        known = [channel for channel in self._app.env.ari.channels.values() if channel.sent]
+        if known:
+            later = await self._app.env.ari.snapshot()
+            for channel in known:
+                channel.settle(later.channels.get(channel.id))
 
     # -- calls ----------------------------------------------------------------------------------------
 
@@ -83,7 +96,8 @@ class Reconciler:
             call.known(attempt.ringing_at, attempt.answered_at)
             self._app.start(call, call.resume_talk(agent, ext, bridge.id, since))
         else:
-            self._adopted(attempt, order, False, False)
+            self._adopted(attempt, order, info.state == "Up", False)
+            call.known(attempt.ringing_at, attempt.answered_at)
             self._app.start(call, call.resume_ringing())
         log.info("adopted", action="adopt", call_id=order.call_id, state=info.state, channel=customer.id)
         return True
@@ -162,6 +176,7 @@ class Reconciler:
         count = 0
         for info in snapshot.channels.values():
             ours = info.id.startswith(OUR_CHANNELS) and info.id in snapshot.app_channel_ids
+            ours = ours or info.id.startswith(WHISPERS)
             if ours and info.id not in owned:
                 await ari.adopt(info).hang_up()
                 count += 1

@@ -6,11 +6,12 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import structlog
 from sqlalchemy import select
@@ -22,7 +23,7 @@ from ari_app.ami import Ami
 from ari_app.app import App
 from ari_app.bridge import BridgePool
 from ari_app.client import AriClient
-from ari_app.errors import AriError
+from ari_app.errors import AriError, Refused
 from ari_app.phones import Phones
 from ari_app.provisioning import Account
 from ari_app.queue_log import QueueLog
@@ -43,6 +44,7 @@ from contact_center.store.admin import By
 from contact_center.store.admin_calls import dispose_call
 from contact_center.store.changes import Command, open_control_ids, take_controls
 from contact_center.store.engine import open_engine
+from contact_center.store.queries_agents import withdrawn_accounts
 from contact_center.store.recovery import OpenAttempt
 from contact_center.store.schema import require_current
 from contact_center.store.writer import Writer
@@ -50,6 +52,7 @@ from contact_center.watchdog import LoopMonitor, Watchdog
 
 CONTROL_SECONDS = 0.2  # how often a running serve looks for what supervisors changed
 DRAIN_SECONDS = 5.0  # the longest time that facts may take to be stored when serve ends
+SWITCH_SECONDS = 0.0005  # the writer's thread may hold up the loop so long; Python's own 5 ms is heard as delay
 
 log = structlog.get_logger(__name__)
 
@@ -89,7 +92,7 @@ class DialerPart(Protocol):
         """Leads were added to a campaign."""
         ...
 
-    def refresh_leads(self) -> None:
+    async def leads_changed(self) -> None:
         """Leads changed somewhere."""
         ...
 
@@ -119,6 +122,7 @@ class Parts:
     dialer: MakeDialer
     agi: Callable[[str, Desk], AbstractAsyncContextManager[object]]
     accounts: Callable[[Settings, Agent], Sequence[Account]]
+    account_keys: Callable[[str], Sequence[tuple[str, str, str]]]
 
 
 @dataclass(slots=True)
@@ -154,17 +158,19 @@ class Serve:
         )
         app = App(Services(ari, BridgePool(ari), roster, settings, clock))
         dialer = parts.dialer(writer=writer, roster=roster, placer=app, settings=settings, clock=clock)
-        serve = cls(settings, writer, roster, ari, app, dialer, Phones(ari, roster, clock), ami, queue_log, parts)
+        serve = cls(settings, writer, roster, ari, app, dialer, Phones(ari, ami, roster, clock), ami, queue_log, parts)
         app.env.progress = CallRecords(queue_log, roster, dialer.ledger)
         app.env.dispose = serve.dispose
         dialer.ledger.on_result.append(measure.on_result(serve.meters))
-        ari.on_connect = Reconciler(
+        ari.on_connect = reconcile = Reconciler(
             app=app,
             writer=writer,
             rebuild=dialer.rebuild,
             adopted=dialer.ledger.adopted,
             prepare=serve.push_accounts,
         )
+        # an intent whose COMMIT was never answered may have been stored: then nobody owns it
+        writer.on_health(lambda healthy: app.spawn(reconcile(), "reconcile") if healthy and ari.live else None)
         return serve
 
     # -- what the parts need of each other ------------------------------------------------------------
@@ -174,8 +180,20 @@ class Serve:
         rows = await self.writer.read(lambda session: list(session.scalars(select(Agent))))
         for row in rows:
             if row.password:
-                await self.phones.push(self.parts.accounts(self.settings, row))
+                await self._push_account(row)
+        await self._withdraw_accounts()
         await self.phones.look()
+
+    async def _push_account(self, row: Agent) -> None:
+        """An account that Asterisk refuses is one agent's trouble, and no reason not to dial."""
+        try:
+            await self.phones.push(self.parts.accounts(self.settings, row))
+        except Refused as error:
+            log.warning("account not made", action="account", agent=row.ext, reason=str(error))
+
+    async def _withdraw_accounts(self) -> None:
+        """What was unmade while Asterisk was away is unmade there too."""
+        await self.phones.withdraw(await self.writer.read(withdrawn_accounts), self.parts.account_keys)
 
     async def dispose(self, call_id: str, code: str, by: str) -> None:
         """Store a disposition that an agent keyed."""
@@ -192,54 +210,73 @@ class Serve:
 
     async def obey_controls(self) -> None:
         """Do what supervisors changed within a second of it. Runs until cancelled."""
+        taken: deque[Command] = deque()  # what is taken is obeyed, if need be when the database is back
         while True:
             await asyncio.sleep(CONTROL_SECONDS)
             try:
                 if await self.writer.read(open_control_ids):
-                    await self._take_controls()
+                    taken.extend(await self._take_controls())
+                while taken:
+                    await self._obey_one(taken[0])
+                    taken.popleft()
             except Unreachable as error:
                 log.warning("supervisors' changes wait", action="control", reason=str(error))
 
-    async def _take_controls(self) -> None:
+    async def _take_controls(self) -> list[Command]:
         now = self.app.env.clock.now()
-        for command in await self.writer.commit(lambda session: take_controls(session, now)):
+        return await self.writer.commit(lambda session: take_controls(session, now))
+
+    async def _obey_one(self, command: Command) -> None:
+        """One change that cannot be obeyed must not hold up the others."""
+        try:
             await self._obey(command)
+        except Unreachable:
+            raise
+        except Exception:
+            log.exception("a change was not obeyed", action="control", entity=command.entity, what=command.action)
 
     async def _obey(self, command: Command) -> None:
         match command.entity, command.action:
             case "agent", _:
-                await self._agent_changed(command.entity_id)
+                await self._agent_changed(command.entity_id, command.action)
             case "campaign", "leads":
                 await self.dialer.leads_arrived(command.entity_id)
             case "campaign", _:
                 await self.dialer.reload(command.entity_id)
-            case "lead" | "dnc", _:
-                self.dialer.refresh_leads()
+            case ("lead" | "dnc", _) | ("call", "dispose"):
+                await self.dialer.leads_changed()
             case "call", "hangup":
                 await self.app.hang_up(command.entity_id)
 
-    async def _agent_changed(self, ext: str) -> None:
+    async def _agent_changed(self, ext: str, action: str) -> None:
         def read(session: Session) -> Agent | None:
             return session.scalars(select(Agent).where(col(Agent.ext) == ext)).first()
 
         row = await self.writer.read(read)
         self.roster.sync(ext, row)
-        if row and self.ari.live:
-            try:
-                if row.password:
-                    await self.phones.push(self.parts.accounts(self.settings, row))
+        if not self.ari.live:
+            return
+        try:
+            if row and row.password:
+                await self.phones.push(self.parts.accounts(self.settings, row))
+            if action in ("remove", "set"):
+                await self._withdraw_accounts()
+            if row:
                 await self.phones.look_at(row.endpoint)
-            except AriError as error:
-                log.warning("account not made yet", action="account", agent=ext, reason=str(error))
+        except AriError as error:
+            log.warning("account not as wanted yet", action="account", agent=ext, reason=str(error))
 
     # -- running --------------------------------------------------------------------------------------
 
     async def load(self) -> None:
         """Take agents and campaigns as the store knows them."""
         now = self.app.env.clock.now()
-        await self.writer.commit(lambda session: take_controls(session, now))
+        missed = await self._take_controls()
         self.roster.load(await self.writer.read(lambda s: list(s.scalars(select(Agent)))), now)
         await self.dialer.load()
+        for command in missed:
+            if (command.entity, command.action) == ("campaign", "leads"):  # a finished campaign goes on
+                await self.dialer.leads_arrived(command.entity_id)
 
     def health(self) -> Health:
         """What readiness depends on."""
@@ -276,14 +313,26 @@ class Serve:
                 self.dialer.run(),
                 self.app.serve_arrivals(),
                 self.app.lines.run(),
-                self.phones.run(lambda: self.ami.live),
+                self.phones.run(),
                 self.obey_controls(),
                 measure.keep_gauges(self.meters, self.app, self.writer, self.ami, monitor),
             ):
-                group.create_task(work)
+                group.create_task(self._vital(work))
             log.info("serving", action="start", app=self.settings.asterisk.app)
             await self.stop.wait()
             await self._hand_over()
+
+    async def _vital(self, work: Coroutine[Any, Any, None]) -> None:
+        """Work without which there is no contact centre. Where it fails the process ends as in a crash.
+
+        Unwinding would hang up every call; the next process adopts them instead.
+        """
+        try:
+            await work
+        except Exception:
+            log.exception("a vital part failed; the next process takes over", action="stop")
+            await self.writer.drain(DRAIN_SECONDS)
+            os._exit(1)
 
     async def _hand_over(self) -> None:
         """Dialling stops, what is known is stored, and the process ends without touching a call.
@@ -302,6 +351,7 @@ class Serve:
 async def serve_forever(settings: Settings, parts: Parts) -> None:
     """One contact centre, from lock to hand-over."""
     url = settings.database.url
+    sys.setswitchinterval(SWITCH_SECONDS)
     with InstanceLock.for_database(url):
         require_current(url)
         async with Writer(open_engine(url), SystemClock(), _journal(url)) as writer:

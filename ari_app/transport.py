@@ -86,3 +86,8 @@ class Transport(Protocol):
         Raises AriDown (not sent) or Uncertain (sent, no reply within `within` seconds).
         """
         ...
+
+
+def quiet_name(app: str) -> str:
+    """The application beside `app` for channels of which nothing needs to be told: no event of theirs is sent."""
+    return f"{app}-quiet"

@@ -16,7 +16,7 @@ import structlog
 from ari_app.backoff import Backoff
 from ari_app.counters import Counters
 from ari_app.errors import AriDown, AriError, Refused, Uncertain
-from ari_app.transport import EventSocket, Reply
+from ari_app.transport import EventSocket, Reply, quiet_name
 from ari_app.websocket import CommandSocket, NotSent, WireEvents, open_socket
 
 HTTP_CONNECTIONS = 8
@@ -69,8 +69,9 @@ class AsteriskTransport:
             await self._session.close()
 
     async def open_events(self, deliver: Callable[[bytes], None]) -> EventSocket:
-        """Open the event socket; raises AriDown or Refused."""
-        return WireEvents(await open_socket(self._opened(), self._base + "/ari/events", self._app), deliver)
+        """Open the event socket, of the application and its quiet one; raises AriDown or Refused."""
+        apps = f"{self._app},{quiet_name(self._app)}"
+        return WireEvents(await open_socket(self._opened(), self._base + "/ari/events", apps), deliver)
 
     async def request(
         self,

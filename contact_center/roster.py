@@ -115,7 +115,9 @@ class Roster:
             async with asyncio.timeout(max(seconds, 0.0)):
                 seat = await waiter.seat
         except TimeoutError:
-            return None
+            if not waiter.seat.done() or waiter.seat.cancelled():
+                return None
+            seat = waiter.seat.result()  # he became free in the very turn in which time ran out
         except asyncio.CancelledError:
             if waiter.seat.done() and not waiter.seat.cancelled():
                 self.release(waiter.seat.result(), "", 0.0)
@@ -151,10 +153,11 @@ class Roster:
     def release(self, seat: Seat, missed: str, wrap_up_seconds: float) -> None:
         """End an offer or a talk: next is wrap-up, the end of the idle line, or a pause after too many misses."""
         now = self._clock.now()
+        served = seat.engaged is AgentState.TALKING or missed not in ("", "line_down")
         if missed in ("failed", "silent"):  # not his doing
             seat.reachable = False
             seat.doubted_at = now if missed == "silent" else None
-        elif missed:
+        elif missed and missed != "line_down":
             self._count_miss(seat, "calls not answered")
         seat.last_call_id = seat.call_id
         until = now + timedelta(seconds=wrap_up_seconds) if wrap_up_seconds > 0 and not missed else None
@@ -163,7 +166,7 @@ class Roster:
             engaged=AgentState.WRAP_UP if until else None,
             wrap_up_until_at=until,
             call_id="",
-            idle_since_at=now,
+            idle_since_at=now if served else seat.idle_since_at,  # who got nothing keeps his place
         )
         self._wake.set()
 

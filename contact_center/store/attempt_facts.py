@@ -313,6 +313,7 @@ class AttemptUncounted(Fact):
         counted = (_ATTEMPT.c.id == attempt_id) & _ATTEMPT.c.counted & _ATTEMPT.c.ended_at.is_not(None)
         before = connection.execute(select(*_TOLD, _ATTEMPT.c.outcome).where(counted)).first()
         if before is None:
+            self._wake_up(session, attempt_id)
             return
         outcome = Outcome.NOT_ATTEMPTED.value
         connection.execute(update(_ATTEMPT).where(_ATTEMPT.c.id == attempt_id).values(counted=False, outcome=outcome))
@@ -336,6 +337,17 @@ class AttemptUncounted(Fact):
         )
         self._correct_call(session, before)
         _tell(session, "attempt.uncounted", self.at, before, reason=self.reason)
+
+    def _wake_up(self, session: Session, attempt_id: int) -> None:
+        """A dial that never counted: its lead no longer waits for a delay, but for the trunk."""
+        connection = session.connection()
+        swallowed = (_ATTEMPT.c.id == attempt_id) & (_ATTEMPT.c.outcome == Outcome.NOT_ATTEMPTED.value)
+        row = connection.execute(select(_ATTEMPT.c.lead_id, _ATTEMPT.c.n).where(swallowed)).first()
+        if row is not None:
+            waiting = (_LEAD.c.id == row.lead_id) & (_LEAD.c.dials == row.n) & (_LEAD.c.state == LeadState.DUE.value)
+            connection.execute(
+                update(_LEAD).where(waiting).values(next_attempt_at=self.next_attempt_at, reason=self.reason)
+            )
 
     def _correct_call(self, session: Session, before: Any) -> None:
         connection = session.connection()

@@ -143,7 +143,7 @@ async def test_codes_are_obeyed_and_never_heard_while_other_digits_pass():
 
 
 @on_virtual_clock
-async def test_force_hang_up_is_an_ordinary_key_where_it_is_not_allowed():
+async def test_force_hang_up_does_nothing_where_it_is_not_allowed_and_is_not_heard_either():
     agent = FarEnd(rings_after=0.05, answers_after=0.2, keys=((1.0, "*2"),), hangs_up_after=8.0)
     async with world(agent) as centre:
         centre.fake.far(CUSTOMER, FarEnd(rings_after=0.1, answers_after=1.0))
@@ -151,7 +151,7 @@ async def test_force_hang_up_is_an_ordinary_key_where_it_is_not_allowed():
         result = await centre.ended("call-1")
         assert result.record["call_state"] == "NORMAL_CLEARING_B"
         [customer] = centre.fake.dialled(CUSTOMER)
-        assert [what for _, what in customer.heard if what.startswith("dtmf")] == ["dtmf:*2"]
+        assert [what for _, what in customer.heard if what.startswith("dtmf")] == []
 
 
 @on_virtual_clock
@@ -166,7 +166,7 @@ async def test_a_call_taken_back_while_it_rings_ends_and_one_that_talks_goes_on(
         centre.app.withdraw(ringing)
         centre.app.withdraw(talking)
         first = await asyncio.wait_for(_result(centre, "call-1"), 1)
-        assert (first.outcome, first.withdrawn) == (Outcome.MISSED, True)
+        assert (first.outcome, first.withdrawn) == (Outcome.NOT_ATTEMPTED, True)
         assert (await centre.ended("call-2")).outcome is Outcome.CONNECTED
 
 
@@ -211,3 +211,46 @@ def test_asterisk_dying_at_every_instant_ends_each_call_once_and_frees_the_agent
 
     for step in range(60):
         run_virtual(life(step * 0.02))
+
+
+@on_virtual_clock
+async def test_a_customer_who_waits_past_the_deadline_for_a_ringing_agent_and_leaves_was_abandoned_by_us():
+    async with world(FarEnd(rings_after=0.05, answers_after=30.0)) as centre:
+        centre.fake.far(CUSTOMER, FarEnd(rings_after=0.1, answers_after=1.0, hangs_up_after=4.0))
+        centre.app.place(make_order(agent_ring_seconds=20.0))
+        assert (await centre.ended("call-1")).outcome is Outcome.NO_FREE_OPERATORS
+
+
+@on_virtual_clock
+async def test_a_trunk_that_is_silent_for_longer_than_timer_b_was_not_attempted():
+    async with world(PHONE) as centre:
+        centre.fake.far(CUSTOMER, FarEnd(rings_after=None, rejects_after=32.0, rejects_with=(18, 408, "NOANSWER")))
+        centre.app.place(make_order(ring_seconds=60.0))
+        result = await centre.ended("call-1")
+        assert (result.outcome, result.sip_code) == (Outcome.NOT_ATTEMPTED, None)
+
+
+@on_virtual_clock
+async def test_a_call_taken_back_before_it_was_sent_is_never_sent():
+    async with world(PHONE) as centre:
+        centre.fake.far(CUSTOMER, ANSWERS)
+        order = make_order()
+        centre.app.place(order)
+        centre.app.withdraw(order)
+        assert (await centre.ended("call-1")).outcome is Outcome.NOT_ATTEMPTED
+        assert centre.fake.dialled(CUSTOMER) == []
+
+
+@on_virtual_clock
+async def test_while_asterisk_is_frozen_no_agent_is_blamed_and_the_customer_is_served_afterwards():
+    async with world(PHONE, PHONE) as centre:
+        centre.fake.far(CUSTOMER, FarEnd(rings_after=0.1, answers_after=1.0, hangs_up_after=60.0))
+        centre.app.place(make_order())
+        await asyncio.sleep(1.05)
+        centre.fake.freeze()
+        await asyncio.sleep(3.5)
+        centre.fake.thaw()
+        await asyncio.sleep(8)
+        assert [s.state for s in centre.roster if s.state is AgentState.UNREACHABLE] == []
+        centre.fake.hang_up("cw-1")
+        await centre.ended("call-1")

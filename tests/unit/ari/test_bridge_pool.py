@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from ari_app.bridge import BridgePool, sweep_pool
+from ari_app.errors import Refused
 from tests.support.ari import live_client, until
 from tests.support.fake_ari import ANSWERS, FakeAri
 from tests.support.virtual_clock import on_virtual_clock
@@ -104,3 +107,34 @@ async def test_empty_bridges_of_a_process_that_died_are_swept_away() -> None:
         await other.create()
         assert await sweep_pool(ari) == 1
         assert set(fake.bridges) == {"talk-1"}
+
+
+@on_virtual_clock
+async def test_sweeping_leaves_the_bridges_of_the_pool_itself_alone() -> None:
+    fake = FakeAri()
+    async with live_client(fake) as ari, BridgePool(ari, size=2) as pool:
+        await until(lambda: pool.ready == 2)
+        await ari.bridge("old-1", name="callwright-pool").create()
+        async with pool.take() as taken:
+            assert await pool.sweep() == 1
+            assert taken.id in fake.bridges
+        assert "old-1" not in fake.bridges
+        async with pool.take() as another:
+            assert another.id in fake.bridges
+
+
+@on_virtual_clock
+async def test_a_bridge_that_has_gone_is_not_handed_out_again() -> None:
+    fake = FakeAri()
+    async with live_client(fake) as ari, BridgePool(ari, size=1) as pool:
+        await until(lambda: pool.ready == 1)
+        fake.inbound(["inbound"], channel_id="c1")
+        caller = (await anext(ari.arrivals())).channel
+        async with pool.take() as gone:
+            await ari.bridge(gone.id).destroy()
+            with pytest.raises(Refused):
+                await gone.add(caller)
+        await asyncio.sleep(5)
+        async with pool.take() as another:
+            assert another.id != gone.id
+            assert another.id in fake.bridges

@@ -196,3 +196,31 @@ async def test_supervisors_changes_of_a_row_are_obeyed():
     desk.roster.sync("1001", row("1001", desk.clock, team="blue"))
     assert desk.state("1001") is AgentState.IDLE
     assert desk.roster.idle("blue") == 1
+
+
+async def test_an_agent_who_becomes_free_in_the_turn_in_which_time_runs_out_is_not_lost():
+    desk = Desk("1001")
+    busy = desk.reserve()
+    waiting = asyncio.create_task(desk.roster.reserve_within(0.01, "", "late"))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    loop = asyncio.get_running_loop()
+    end = loop.time() + 0.012
+    while loop.time() < end:  # the loop is busy over the deadline, as under load
+        pass
+    busy.close()
+    offer = await waiting
+    if offer is not None:
+        assert offer.ext == "1001"
+        offer.close()
+    assert desk.reserve() is not None
+
+
+async def test_an_offer_that_asterisk_s_doubt_undid_costs_the_agent_nothing():
+    desk = Desk("1001", "1002")
+    offer = desk.reserve()
+    desk.clock.forward(5)
+    offer.missed("line_down")
+    offer.close()
+    assert (desk.state("1001"), desk.roster.get("1001").misses) == (AgentState.IDLE, 0)
+    assert desk.reserve().ext == "1001"
