@@ -9,6 +9,7 @@ from typing import Any
 from contact_center.dialling import DialOrder
 from contact_center.models import Campaign
 from contact_center.options import CampaignOptions
+from contact_center.store.queries import campaign_options
 from contact_center.terms import CampaignMode, CampaignState
 from dialer.pacing import Pacer, make_pacer
 
@@ -47,13 +48,14 @@ class CampaignRun:
     stale: bool = True
     reserved: int = 0
     last_placed: float = 0.0
+    checked: float = 0.0
     dropped: int = 0
     answered: int = 0
 
     @classmethod
     def of(cls, row: Campaign) -> CampaignRun:
         """A campaign from its row."""
-        options = CampaignOptions.model_validate(row.options)
+        options = campaign_options(row)
         return cls(
             id=row.id or 0,
             name=row.name,
@@ -67,7 +69,7 @@ class CampaignRun:
 
     def take(self, row: Campaign) -> None:
         """Obey a change of the row; the pacer is kept where its rule did not change."""
-        options = CampaignOptions.model_validate(row.options)
+        options = campaign_options(row)
         if (row.mode, row.multiplier) != (self.mode, self.multiplier) or options != self.options:
             self.pacer = _pacer(CampaignMode(row.mode), row.multiplier, options)
         self.mode, self.multiplier = CampaignMode(row.mode), row.multiplier
@@ -94,10 +96,20 @@ class CampaignRun:
         ratio = 1.0 if self.mode is CampaignMode.PROGRESSIVE else max(self.multiplier, 0.1)
         return (len(self.ringing) + self.reserved) / ratio
 
-    def wants(self, now: float, idle: int, on_line: int, talking: list[float], wrapping: list[float]) -> int:
-        """How many calls the pace asks for, those whose intent is being committed included."""
+    @property
+    def call_ids(self) -> set[str]:
+        """Ids of the calls in flight."""
+        return {call.order.call_id for call in self.live.values()}
+
+    def wants(
+        self, now: float, idle: int, on_line: int, talking: list[float], wrapping: list[float], waiting: int
+    ) -> int:
+        """How many calls the pace asks for, those whose intent is being committed included.
+
+        ``waiting``: people who answered and whom no agent's phone is ringing for.
+        """
         ages = [now - call.placed for call in self.ringing] + [0.0] * self.reserved
-        return self.pacer.decide(now, ages, idle, talking, wrapping, on_line, self.waiting)
+        return self.pacer.decide(now, ages, idle, talking, wrapping, on_line, waiting)
 
     def explain(self, at: datetime, limit: str, placed: int) -> dict[str, Any]:
         """The last decision for `why campaign`: the pacer's numbers and what held it back."""

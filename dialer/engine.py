@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from math import ceil
 
 import structlog
 from sqlalchemy import select
@@ -33,7 +34,9 @@ from dialer.ledger import Ledger
 from dialer.trunks import Trunks
 
 TICK_SECONDS = 0.5  # the longest time between two looks at the world; most looks are woken by an event
-ZONES_SECONDS = 30.0  # how long the zones of a campaign's leads are remembered
+ZONES_SECONDS = 5.0  # how long the zones of a campaign's leads are remembered
+FINISH_CHECK_SECONDS = 1.0  # how often it is looked whether a campaign without free agents is done
+SAME_LOOK_SECONDS = 0.5  # before leads that could not be taken are looked at again, if nothing happens
 NOTE_SECONDS = 1.0  # decisions are kept for `why campaign` at most so often
 MOST_AT_ONCE = 50  # intents in one transaction: a burst must not hold the database for others
 
@@ -95,8 +98,18 @@ class Dialer:
         """Leads were added: a campaign that had run out of them goes on."""
         await self.reload(name)
         for run in self.campaigns.values():
-            if run.name == name and run.state is CampaignState.FINISHED:
+            if run.name == name and run.state is CampaignState.FINISHED and not await self._is_exhausted(run):
                 self._change_state(run, CampaignState.RUNNING)
+
+    async def leads_changed(self) -> None:
+        """Leads changed somewhere: look again everywhere; a finished campaign with a lead to call goes on."""
+        self.refresh_leads()
+        for run in list(self.campaigns.values()):
+            if run.state is CampaignState.FINISHED:
+                await self.leads_arrived(run.name)
+
+    async def _is_exhausted(self, run: CampaignRun) -> bool:
+        return await self._writer.read(lambda session: campaign_exhausted(session, run.id))
 
     def refresh_leads(self) -> None:
         """Leads changed somewhere: look again in every campaign."""
@@ -137,7 +150,7 @@ class Dialer:
         for run in sorted(running, key=lambda r: (-r.options.priority, r.last_placed)):
             wait = min(wait, await self._pace(run) if self.may_dial else TICK_SECONDS)
         for run in self.campaigns.values():
-            if run.state is CampaignState.ENDING and not run.live and not run.reserved:
+            if run.state is CampaignState.ENDING and self._placer.ready and not run.live and not run.reserved:
                 self._change_state(run, CampaignState.STOPPED)
         return max(wait, 0.005)
 
@@ -147,8 +160,12 @@ class Dialer:
             return TICK_SECONDS  # nobody is called before an agent has seen the lead
         if run.look_at is not None and at < run.look_at:
             return (run.look_at - at).total_seconds()
-        want = run.wants(now, self._idle_for(run), len(self._roster.on_line(run.team)), *self._ages(run, at))
+        offered = sum(1 for seat in self._roster if seat.engaged is AgentState.OFFERED and seat.call_id in run.call_ids)
+        waiting = max(run.waiting - offered, 0)
+        on_line = len(self._roster.on_line(run.team))
+        want = run.wants(now, self._idle_for(run), on_line, *self._ages(run, at), waiting)
         if want <= 0:
+            await self._finish_if_done(run, now)
             self._note(run, at, "no free agent" if not self._roster.idle(run.team) else "the pace", 0)
             return TICK_SECONDS
         lines = self._lines(run, min(want, MOST_AT_ONCE))
@@ -159,12 +176,30 @@ class Dialer:
         return await self._dial(run, lines)
 
     def _idle_for(self, run: CampaignRun) -> int:
-        """Idle agents less those for whom other campaigns' calls are ringing already."""
+        """Idle agents less those for whom calls of campaigns that do not give way are ringing already.
+
+        A campaign's calls are first taken to be for the agents whom only it may use.
+        """
         idle = self._roster.idle(run.team)
         for other in self.campaigns.values():
-            if other is not run and (not run.team or not other.team or run.team == other.team):
-                idle -= round(other.agents_claimed)
+            shares = not run.team or not other.team or run.team == other.team
+            if other is run or not shares or other.options.priority < run.options.priority:
+                continue
+            its_own = max(self._roster.idle(other.team) - self._roster.idle(run.team), 0) if run.team else 0
+            idle -= max(ceil(other.agents_claimed) - its_own, 0)
         return max(idle, 0)
+
+    async def _finish_if_done(self, run: CampaignRun, now: float) -> None:
+        """A campaign that has nobody left to call is finished, also while no agent is free."""
+        if run.live or run.reserved or now - run.checked < FINISH_CHECK_SECONDS or self._writer.backlog:
+            return
+        run.checked = now
+
+        def done(session: Session) -> bool:
+            return campaign_exhausted(session, run.id) and has_leads(session, run.id)
+
+        if await self._writer.read(done) and not run.live and not run.reserved:
+            self._change_state(run, CampaignState.FINISHED)
 
     def _ages(self, run: CampaignRun, at: datetime) -> tuple[list[float], list[float]]:
         talking, wrapping = [], []
@@ -188,11 +223,11 @@ class Dialer:
         try:
             open_zones = await self._open_zones(run, at)
             claims = await self._writer.commit(lambda session: self._claim(session, run, lines, at, open_zones))
-        except OutcomeUnknown:
-            log.error(
-                "whether intents were stored is unknown; they are settled at the next start",
-                campaign=run.name,
-            )
+        except BaseException as error:
+            for name in lines:
+                self.trunks.give_back(name)
+            if isinstance(error, OutcomeUnknown):
+                log.error("whether intents were stored is not known; they are settled once it is", campaign=run.name)
             raise
         finally:
             run.reserved -= len(lines)
@@ -268,7 +303,8 @@ class Dialer:
     async def _open_zones(self, run: CampaignRun, at: datetime) -> list[str]:
         now = self._clock.monotonic()
         if now - self._zones_at.get(run.id, float("-inf")) > ZONES_SECONDS:
-            run.zones = tuple(await self._writer.read(lambda session: zones_of(session, run.id)))
+            found = await self._writer.read(lambda session: zones_of(session, run.id))
+            run.zones = tuple({*run.zones, *found})  # a zone whose only lead is on the line is not forgotten
             self._zones_at[run.id] = now
         return [zone for zone in run.zones if is_open(zone, run.options.hours, at)]
 
@@ -283,6 +319,8 @@ class Dialer:
         due, exhausted = await self._writer.read(look)
         if run.stale:
             return 0.0
+        if due is not None and due <= at:
+            due = at + timedelta(seconds=SAME_LOOK_SECONDS)  # due, but its number is on the line already
         if exhausted and not run.live and not self._writer.backlog:
             self._change_state(run, CampaignState.FINISHED)
             return TICK_SECONDS

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from contact_center.clock import Clock
+from contact_center.crash_points import reached
 from contact_center.dialling import CallResult, DialOrder
 from contact_center.options import CampaignOptions
 from contact_center.outcomes import LeadChange, after
@@ -56,15 +57,19 @@ class Ledger:
 
     def ringing(self, order: DialOrder, at: datetime) -> None:
         """Progress: the customer's phone rings."""
+        reached("ringing_seen")
         self._trunks.rang(order.trunk)
         self._post(AttemptRinging(channel_id=order.channel_id, at=at))
+        reached("ringing_posted")
         if call := self._live(order)[1]:
             call.rang = True
 
     def answered(self, order: DialOrder, at: datetime) -> None:
         """Progress: the customer answered."""
+        reached("answer_seen")
         self._trunks.rang(order.trunk)
         self._post(AttemptAnswered(channel_id=order.channel_id, at=at))
+        reached("answer_posted")
         run, call = self._live(order)
         if run and call:
             call.answered = self._clock.monotonic()
@@ -82,6 +87,7 @@ class Ledger:
                 bridge_id=bridge_id,
             )
         )
+        reached("connected_posted")
         run, call = self._live(order)
         if run and call:
             call.connected = self._clock.monotonic()
@@ -91,6 +97,8 @@ class Ledger:
     def ended(self, order: DialOrder, result: CallResult) -> None:
         """Progress: the attempt is over; the lead's next step is stored together with the record."""
         run, call = self._live(order)
+        if call and call.connected is not None:
+            reached("wrap_up_begun")
         result = self._trunks.ended(order, result)
         for tell in self.on_result:
             tell(order, result)
@@ -156,3 +164,4 @@ class Ledger:
                 record=result.record,
             )
         )
+        reached("settled_posted")

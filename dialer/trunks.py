@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from math import ceil
 
 from contact_center.clock import Clock
 from contact_center.dialling import CallResult, DialOrder
@@ -16,6 +17,7 @@ from contact_center.terms import Outcome
 DOWN_AFTER = 5  # dials in a row that the trunk swallowed or refused with 503
 PROBE_SECONDS = 30.0  # one call each so often while it is down, until one gets through
 _WINDOW_SECONDS = 1.02  # calls per second are counted over slightly more than one, for jitter on the wire
+_BURST_SECONDS = 0.03  # so much of a second's calls may be placed at once: a burst delays its own last calls
 
 
 def dial_string(name: str, trunk: Trunk, number: str, server: str) -> str:
@@ -53,9 +55,16 @@ class TrunkLines:
         rate = self.settings.max_cps
         while self.placed and self.placed[0] <= now - max(_WINDOW_SECONDS, 1 / rate):
             self.placed.popleft()
-        if len(self.placed) < max(int(rate), 1):
+        if len(self.placed) >= max(int(rate), 1):
+            return self.placed[0] + max(_WINDOW_SECONDS, 1 / rate) - now
+        return self._spread_seconds(rate, now)
+
+    def _spread_seconds(self, rate: float, now: float) -> float:
+        """Seconds until a call keeps an even distance to the ones before; a few may follow each other at once."""
+        burst = max(2, ceil(rate * _BURST_SECONDS))
+        if len(self.placed) < burst:
             return 0.0
-        return self.placed[0] + max(_WINDOW_SECONDS, 1 / rate) - now
+        return max(self.placed[-burst] + burst / rate - now, 0.0)
 
     def take(self, now: float) -> None:
         """A call is placed on it."""

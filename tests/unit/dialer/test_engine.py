@@ -84,7 +84,9 @@ async def desk(
             leads = values.pop("leads")
             row = {key: values.pop(key) for key in ("mode", "multiplier", "team", "state") if key in values}
             options = CampaignOptions.model_validate({"hours": "00:00-24:00", **values}).model_dump(mode="json")
-            campaign = Campaign(**{"name": name, "mode": "power", "state": "running", "created_at": clock.now(), **row}, options=options)
+            campaign = Campaign(
+                **{"name": name, "mode": "power", "state": "running", "created_at": clock.now(), **row}, options=options
+            )
             session.add(campaign)
             session.flush()
             for number in leads:
@@ -240,7 +242,9 @@ async def test_a_finished_campaign_goes_on_when_leads_arrive_and_an_empty_one_wa
         assert run.state is CampaignState.RUNNING
         for serial in range(2):
             with writing(d.engine) as session:
-                session.add(Lead(campaign_id=run.id, number=numbers(2)[serial], zones="Europe/London", created_at=d.clock.now()))
+                session.add(
+                    Lead(campaign_id=run.id, number=numbers(2)[serial], zones="Europe/London", created_at=d.clock.now())
+                )
             await d.dialer.leads_arrived("spring")
             orders = await d.placed(serial + 1)
             d.end(orders[-1], Outcome.CONNECTED)
