@@ -27,6 +27,7 @@ from contact_center.store.queries_calls import (
     call_pages,
     find_call,
     list_calls,
+    live_document,
 )
 
 app = typer.Typer(help="Calls: records, and calls in progress.", no_args_is_help=False)
@@ -87,7 +88,8 @@ def show(ctx: typer.Context, call_id: str = CallId) -> None:
     """Show one call; in the terminal with a chart of its timeline."""
     console = console_of(ctx)
     with console.reading() as session:
-        document = call_document(find_call(session, call_id))
+        call, language = find_call(session, call_id), console.settings.site.language
+        document = live_document(session, call, console.clock.now(), language)
     console.show(document, lambda found: call_view(found, console.settings.site.timezone))
 
 

@@ -14,8 +14,9 @@ from sqlmodel import col
 
 from contact_center.clock import iso
 from contact_center.errors import NotFound, UsageError
-from contact_center.models import Call
-from contact_center.terms import CallKind
+from contact_center.models import Agent, Attempt, Call
+from contact_center.terms import CallKind, Direction, Outcome
+from contact_center.timeline import Answered, CallLog, Connected, Ended, Header, Rang, fold
 
 PAGE_ROWS = 2000
 SORTS = ("started_at", "ended_at", "talk_seconds", "wait_seconds", "ring_seconds", "id")
@@ -99,6 +100,42 @@ def call_document(call: Call) -> dict[str, Any]:
         "recording": record.get("recording"),
         "timeline": list(call.timeline),
     }
+
+
+def live_document(session: Session, call: Call, now: datetime, language: str) -> dict[str, Any]:
+    """The same of a call that is up: its story so far, ``ended_at`` null and spans counted up to now."""
+    document = call_document(call)
+    attempt = session.scalars(select(Attempt).where(col(Attempt.call_id) == call.id)).first()
+    if call.ended_at is not None or attempt is None:
+        return document
+    agent = session.scalars(select(Agent).where(col(Agent.ext) == attempt.agent)).first()
+    so_far = fold(_story(call, attempt, agent.name if agent else attempt.agent, now, language))
+    told = ("answered_at", "agents", "wait_seconds", "ring_seconds", "talk_seconds", "answer_to_agent_seconds")
+    document |= {key: so_far[key] for key in (*told, "timeline")}
+    document["attempts"] = [{**so_far["attempts"][0], "outcome": None}]
+    return document
+
+
+def _story(call: Call, attempt: Attempt, agent: str, now: datetime, language: str) -> CallLog:
+    header = Header(
+        id=call.id,
+        kind=CallKind(call.kind),
+        direction=Direction(call.direction),
+        started_at=call.started_at,
+        caller_number=call.caller_number,
+        campaign=call.campaign,
+        lead_id=call.lead_id,
+        attempt=attempt.n,
+        language=language,
+    )
+    log = CallLog(header)
+    for at, event in ((attempt.ringing_at, Rang), (attempt.answered_at, Answered)):
+        if at is not None:
+            log.add(event(at))
+    if attempt.connected_at is not None:
+        log.add(Connected(attempt.connected_at, agent))
+    log.add(Ended(now, Outcome.CONNECTED if attempt.connected_at else Outcome.TECHNICAL_ERROR))
+    return log
 
 
 def _filtered(wanted: CallFilter) -> Select[Call]:

@@ -7,16 +7,23 @@ import random
 from collections import Counter
 
 import pytest
+import pytest_asyncio
 
 from tests.asterisk.campaigns import finished
 from tests.lab.centre import Centre
 from tests.lab.farend.numbers import Behaviour, number_for, refuses, stays, talks
 from tests.lab.farend.record import CallRecord, Direction, Side, max_at_once_per_number
+from tests.lab.farend.script import Script
 from tests.lab.until import until
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]
 
 ATTEMPTS = 2
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", autouse=True)
+async def crew(centre: Centre) -> None:
+    await centre.add_agents(6, team="crash", online=True)
 
 
 def customers(centre: Centre, numbers: list[str]) -> list[CallRecord]:
@@ -28,6 +35,10 @@ def talking(centre: Centre) -> list[CallRecord]:
     """Customers who hear an agent now."""
     phones = {phone.name for phone in centre.far.phones}
     return [call.record for call in centre.far.trunk.agent.live_calls() if call.hears() & phones]
+
+
+def phone_calls(centre: Centre) -> list[CallRecord]:
+    return centre.far.log.select(Side.PHONE, Direction.IN)
 
 
 def mixed(count: int, first: int) -> list[str]:
@@ -42,7 +53,6 @@ def mixed(count: int, first: int) -> list[str]:
 
 
 async def test_kill_9_of_serve_doubles_nothing_forgets_nothing_and_cuts_no_talk(centre: Centre):
-    await centre.add_agents(6, team="crash", online=True)
     numbers = mixed(60, 1000)
     await centre.add_campaign(
         "crash", numbers, multiplier="2", team="crash", max_attempts=str(ATTEMPTS), ring_seconds="15",
@@ -146,3 +156,24 @@ async def test_asterisk_killed_ends_every_call_once_and_dialling_goes_on_when_it
     assert [c["call_state"] for c in first] == ["SWITCH_LOST"] * 3
     await finished(centre, "switch", 60.0)
     assert Counter(c.party for c in customers(centre, numbers))[numbers[3]] == 2
+
+
+async def test_a_customer_for_whom_an_agent_s_phone_rings_is_served_after_a_crash(centre: Centre):
+    number = stays(2400, ring=0.2)
+    for phone in centre.far.phones:
+        phone.obeys_auto_answer = False
+        phone.script = Script("slow hand", ring_seconds=5.0, talk_seconds=3.0)
+    await centre.add_campaign("hand", [number], team="crash", max_attempts="1")
+    await centre.cli("campaign", "start", "hand")
+    await until(
+        lambda: any(c.ringing_at for c in phone_calls(centre) if c.ended_at is None), 15.0, "an agent's phone to ring"
+    )
+    centre.serve.kill()
+    await centre.serve.ended()
+    await centre.serve.start()
+    await finished(centre, "hand", 40.0)
+    [customer] = customers(centre, [number])
+    assert customer.parties_heard() & {phone.name for phone in centre.far.phones}
+    [call] = await centre.cli("call", "list", "--campaign", "hand")
+    assert call["disposition"] == "connected"
+    assert {a["state"] for a in await centre.cli("agent", "list")} == {"idle"}
