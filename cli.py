@@ -20,6 +20,7 @@ from contact_center.models import Agent
 from contact_center.settings import Settings
 from contact_center.store.schema import schema_state
 from dialer import commands as dialer_commands
+from dialer import simulate_commands
 
 
 def account_objects(settings: Settings, row: Agent) -> list[accounts.DynamicObject]:
@@ -63,7 +64,7 @@ def serve(ctx: typer.Context) -> None:
     LeadImporter(at_hand.engine, at_hand.clock, settings.site, "serve").settle()  # an import that was killed
     at_hand.engine.dispose()
     at_hand.close()  # serve_forever looks into the file itself, and closing it would end SQLite's locks on it
-    parts = Parts(dialer=Dialer, agi=AgiServer, accounts=account_objects)
+    parts = Parts(dialer=Dialer, agi=AgiServer, accounts=account_objects, account_keys=accounts.account_ids)
     try:
         uvloop.run(serve_forever(settings, parts))
     except BaseExceptionGroup as group:
@@ -82,6 +83,7 @@ def _plain(group: BaseExceptionGroup[BaseException]) -> BaseException:
 app = make_app(Hooks(provision=provision, withdraw=withdraw))
 console.mount(app)
 dialer_commands.mount(app)
+simulate_commands.mount(app)
 app.add_typer(conf_commands.conf_app, name="conf")
 app.command("doctor")(conf_commands.doctor_command(schema_state))
 app.command()(serve)

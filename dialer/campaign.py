@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from contact_center.dialling import DialOrder
 from contact_center.models import Campaign
@@ -12,6 +12,15 @@ from contact_center.options import CampaignOptions
 from contact_center.store.queries import campaign_options
 from contact_center.terms import CampaignMode, CampaignState
 from dialer.pacing import Pacer, make_pacer
+
+
+@runtime_checkable
+class Remembers(Protocol):
+    """A pacer that can tell what it has learned."""
+
+    def remember(self) -> dict[str, Any]:
+        """For ``history=`` of the next one."""
+        ...
 
 
 @dataclass(slots=True)
@@ -23,6 +32,7 @@ class LiveCall:
     rang: bool = False
     answered: float | None = None
     connected: float | None = None
+    agent: int = 0
     withdrawn: bool = False
 
 
@@ -71,10 +81,14 @@ class CampaignRun:
         """Obey a change of the row; the pacer is kept where its rule did not change."""
         options = campaign_options(row)
         if (row.mode, row.multiplier) != (self.mode, self.multiplier) or options != self.options:
-            self.pacer = _pacer(CampaignMode(row.mode), row.multiplier, options)
+            self.pacer = _pacer(CampaignMode(row.mode), row.multiplier, options, self._learned())
         self.mode, self.multiplier = CampaignMode(row.mode), row.multiplier
         self.team, self.state, self.options = row.team, CampaignState(row.state), options
         self.refresh()
+
+    def _learned(self) -> dict[str, Any] | None:
+        """What a predictive pacer has learned; a change of settings must not make it forget."""
+        return self.pacer.remember() if isinstance(self.pacer, Remembers) else None
 
     def refresh(self) -> None:
         """Leads were added or changed: look again at once."""
@@ -93,8 +107,10 @@ class CampaignRun:
     @property
     def agents_claimed(self) -> float:
         """How many free agents this campaign's unanswered calls are meant for."""
-        ratio = 1.0 if self.mode is CampaignMode.PROGRESSIVE else max(self.multiplier, 0.1)
-        return (len(self.ringing) + self.reserved) / ratio
+        calls = len(self.ringing) + self.reserved
+        if self.mode is CampaignMode.PREDICTIVE:
+            return float(calls * self.pacer.explain().get("answer_rate", 1.0))
+        return calls if self.mode is CampaignMode.PROGRESSIVE else calls / max(self.multiplier, 0.1)
 
     @property
     def call_ids(self) -> set[str]:
@@ -116,7 +132,9 @@ class CampaignRun:
         return {**self.pacer.explain(), "mode": self.mode.value, "held_back_by": limit, "claimed": placed}
 
 
-def _pacer(mode: CampaignMode, multiplier: float, options: CampaignOptions) -> Pacer:
+def _pacer(
+    mode: CampaignMode, multiplier: float, options: CampaignOptions, history: dict[str, Any] | None = None
+) -> Pacer:
     if mode is CampaignMode.PREVIEW:
         mode = CampaignMode.PROGRESSIVE
     return make_pacer(
@@ -125,4 +143,5 @@ def _pacer(mode: CampaignMode, multiplier: float, options: CampaignOptions) -> P
         connect_deadline=options.connect_deadline,
         ring_timeout=options.ring_seconds,
         multiplier=multiplier,
+        history=history,
     )

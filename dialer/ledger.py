@@ -24,6 +24,11 @@ from dialer.campaign import CampaignRun, LiveCall
 from dialer.trunks import Trunks
 
 
+def _number(ext: str) -> int:
+    """An agent's number as the pacer knows him; extensions are digits."""
+    return int(ext) if ext.isdigit() else 0
+
+
 class Ledger:
     """Hears of every call that campaigns placed; implements :class:`contact_center.dialling.Progress`."""
 
@@ -91,7 +96,8 @@ class Ledger:
         run, call = self._live(order)
         if run and call:
             call.connected = self._clock.monotonic()
-            run.pacer.observe("connect", call.connected, order.attempt_id)
+            call.agent = _number(agent)
+            run.pacer.observe("connect", call.connected, order.attempt_id, call.agent)
         self._wake()
 
     def ended(self, order: DialOrder, result: CallResult) -> None:
@@ -136,7 +142,7 @@ class Ledger:
     def _tell_pacer(self, run: CampaignRun, call: LiveCall, result: CallResult) -> None:
         now, ident = self._clock.monotonic(), call.order.attempt_id
         if call.connected is not None:
-            run.pacer.observe("hangup", now, ident)
+            run.pacer.observe("hangup", now, call.agent)
         elif call.answered is not None:
             run.pacer.observe("drop", now, ident)
         else:

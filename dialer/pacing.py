@@ -7,7 +7,7 @@ A pacer hears what happens (:meth:`Pacer.observe`) and answers how many calls to
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
@@ -129,15 +129,28 @@ def make_pacer(
     multiplier: float = 1.0,
     windows: Sequence[tuple[float, float, int, int]] = (),
     seed: int = 0,
+    history: Mapping[str, Any] | None = None,
 ) -> Pacer:
     """A pacer for ``progressive`` (one call per free agent), ``power`` (free agents x multiplier), ``predictive``.
 
     ``target``: the share of answered calls that may be abandoned; ``windows``: (seconds, limit, dropped so
-    far, answered so far) from the ledger. Until the predictive engine has landed, ``predictive`` paces as
-    ``power`` does. Raises ValueError for another mode.
+    far, answered so far) from the ledger; ``history``: what an earlier predictive pacer's ``remember`` told.
+    ``seed`` is taken for every mode alike: none of them draws random numbers. Raises ValueError for another
+    mode or for numbers that make no sense.
     """
     if mode == "progressive":
         return _Ratio(1.0, max_lines)
-    if mode in ("power", "predictive"):
+    if mode == "power":
         return _Ratio(multiplier, max_lines)
+    if mode == "predictive":
+        from dialer.predictive import Predictive  # noqa: PLC0415  numpy only where it is used
+
+        return Predictive(
+            target=target,
+            connect_deadline=connect_deadline,
+            ring_timeout=ring_timeout,
+            max_lines=max_lines,
+            windows=windows,
+            history=history,
+        )
     raise ValueError(f"there is no pacing for mode {mode!r}")

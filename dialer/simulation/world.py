@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
-from math import log
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dialer.pacing import Pacer
-from dialer.simulation.laws import FAILS, Laws, Lots, lognormal
+from dialer.simulation.laws import Laws, Lots, lognormal
 
 QUARTER = 900.0
 LOOK_AHEAD = 512  # leads whose odds are told
@@ -25,6 +25,7 @@ class Outcome:
     answered: int = 0
     connected: int = 0
     dropped: int = 0
+    waited: int = 0
     busy_seconds: float = 0.0
     logged_in_seconds: float = 0.0
     warm_busy_seconds: float = 0.0
@@ -82,6 +83,7 @@ class _Starts:
         return self._keys
 
     def add(self, key: int, at: float) -> None:
+        """One more."""
         n = len(self._keys)
         if n == len(self._at):
             self._at = np.concatenate([self._at, np.zeros(n)])
@@ -90,6 +92,7 @@ class _Starts:
         self._keys.append(key)
 
     def remove(self, key: int) -> float:
+        """One less; returns its start."""
         i = self._index.pop(key)
         at, last = float(self._at[i]), self._keys.pop()
         if last != key:
@@ -98,8 +101,9 @@ class _Starts:
             self._index[last] = i
         return at
 
-    def ages(self, now: float) -> np.ndarray[Any, np.dtype[np.float64]]:
-        ages: np.ndarray[Any, np.dtype[np.float64]] = now - self._at[: len(self._keys)]
+    def ages(self, now: float) -> NDArray[np.float64]:
+        """Seconds since each start."""
+        ages: NDArray[np.float64] = now - self._at[: len(self._keys)]
         return ages
 
 
@@ -127,6 +131,7 @@ class World:
         self.idle: deque[_Agent] = deque()
         self.waiting: deque[int] = deque()
         self._gone: set[int] = set()
+        self._fail_of: dict[int, str] = {}
         self._held_since: dict[int, float] = {}
         self._call_of: dict[int, int] = {}
         self.agents: list[_Agent] = []
@@ -180,40 +185,14 @@ class World:
         self.pacer.observe("dial", now, number)
         chance = float(self.lots.odds[number]) if laws.odds else laws.answer_rate(now)
         if lot.fate < chance:
-            self._push(now + lot.set_up + self._ring(lot.ring, lot.spare), "answer", number)
-            return
-        share, kind = lot.fail, 0
-        while kind < 3 and share >= laws.fail_shares[kind]:
-            share -= laws.fail_shares[kind]
-            kind += 1
-        if kind == 0:
-            after = lot.set_up + laws.ring_timeout
-        elif kind == 1:
-            after = lot.set_up + self._ring(lot.ring, lot.spare) + 2.5
+            self._push(now + laws.answer_after(lot), "answer", number)
         else:
-            after = lot.set_up + (2.0 if kind == 2 else 0.5) * lot.spare
-        self._push(now + after, "fail" + str(kind), number)
+            after, self._fail_of[number] = laws.fail_after(lot)
+            self._push(now + after, "fail", number)
 
-    def _ring(self, normal: float, spare: float) -> float:
-        """A ring that ends before the timeout; a longer one is drawn again, uniformly near the mean."""
-        ring = lognormal(self.laws.ring_mean, self.laws.ring_cv, normal)
-        return ring if ring < self.laws.ring_timeout else self.laws.ring_timeout * (0.3 + 0.7 * spare)
-
-    def _fail(self, at: float, number: int, kind: int) -> None:
+    def _on_fail(self, at: float, number: int) -> None:
         self.ringing.remove(number)
-        self.pacer.observe("fail", at, number, FAILS[kind])
-
-    def _on_fail0(self, at: float, number: int) -> None:
-        self._fail(at, number, 0)
-
-    def _on_fail1(self, at: float, number: int) -> None:
-        self._fail(at, number, 1)
-
-    def _on_fail2(self, at: float, number: int) -> None:
-        self._fail(at, number, 2)
-
-    def _on_fail3(self, at: float, number: int) -> None:
-        self._fail(at, number, 3)
+        self.pacer.observe("fail", at, number, self._fail_of.pop(number))
 
     def _on_tick(self, at: float, _ident: int) -> None:
         self._push(at + self._tick, "tick", 0)
@@ -226,9 +205,8 @@ class World:
         if self.idle:
             self._connect(at, number)
             return
-        hold = self.laws.connect_deadline
-        if self.laws.patience_mean is not None:
-            hold = min(hold, -self.laws.patience_mean * log(1.0 - self.lots[number].patience))
+        hold = self.laws.hold(self.lots[number])
+        self.out.waited += 1
         self.waiting.append(number)
         if hold <= 0.0:
             self._on_deadline(at, number)
@@ -259,8 +237,7 @@ class World:
         self.talking.add(agent.number, at)
         self._call_of[agent.number] = number
         self.pacer.observe("connect", at, number, agent.number)
-        talk = lognormal(self.laws.talk_mean(at), self.laws.talk_cv, self.lots[number].talk)
-        self._push(at + talk, "hangup", agent.number)
+        self._push(at + self.laws.talk(self.lots[number], at), "hangup", agent.number)
 
     def _on_hangup(self, at: float, ident: int) -> None:
         agent = self.agents[ident]
@@ -269,7 +246,7 @@ class World:
         agent.state = "wrap"
         self.pacer.observe("hangup", at, ident)
         lot = self.lots[self._call_of.pop(ident)]
-        self._push(at + lognormal(self.laws.wrap_up_mean, self.laws.wrap_up_cv, lot.wrap_up), "wrapped", ident)
+        self._push(at + self.laws.wrap_up(lot), "wrapped", ident)
 
     def _on_wrapped(self, at: float, ident: int) -> None:
         agent = self.agents[ident]
