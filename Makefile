@@ -27,6 +27,9 @@ check: setup ## format, lint, types, import contracts
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 
+bench: asterisk ## against native Asterisk: audio, dialling, highest rate, CPU; .lab/bench.json; ARGS=--quick
+	@$(PYTHON) -m tests.bench $(ARGS)
+
 prove: asterisk ## the long proofs, resumable; ONLY=name runs one; writes PROOFS.md
 	@$(PYTHON) -m tests.prove $(if $(ONLY),--only $(ONLY))
 

@@ -28,9 +28,11 @@ from contact_center.terms import AgentConnect, AgentState, AgentStatus
 LINE_BRIDGE = "callwright-line"  # name of every line's bridge, by which an earlier process's are known
 TONE = "sound:beep"
 TONE_SECONDS = 0.25  # its beginning is enough, and the customer is heard beneath it
+NO_SOUND = "sound:silence/1"
 ON_LINE = "sound:agent-loginok"  # "Agent logged in."
 CHECK_SECONDS = 1.0  # how often it is looked whether a persistent agent's phone must be rung
 AGAIN_SECONDS = 15.0  # between two rings of a phone that did not answer
+BEGIN_SECONDS = 0.5  # how long a sound that nobody hears may take to begin
 SOUND_SECONDS = 1.5  # a phone that sends no sound for so long, and does not answer SIP either, is gone
 CLOSE_SECONDS = 2.0  # how long the end of a line may take that another one replaces
 _NO_SOUND = 44  # the cause Asterisk gives when it ends a call because no RTP has come for long
@@ -59,8 +61,9 @@ class LineLeg:
         Played to the channel itself, the tone would cut both off from each other until its end.
         """
         self._joined = True
-        await asyncio.gather(self._hush(), self.bridge.add(customer))
         self._ari.spawn(self._tone(), f"tone {self.channel.id}")
+        await self._hush()
+        await self.bridge.add(customer)
 
     async def _hush(self) -> None:
         async with self._speaking:
@@ -71,6 +74,23 @@ class LineLeg:
             await self.channel.whisper(TONE, TONE_SECONDS)
         except AriError as error:
             log.warning("no tone for the agent", action="line", reason=str(error))
+
+    async def forget_talker(self) -> None:
+        """Make Asterisk's transcoder of this channel anew.
+
+        It knows the RTP sequence numbers of who spoke last, and takes the next customer's for late ones of his where
+        they are lower: half of all customers were not heard (22.10.1, agent alaw, customer ulaw). A sound that
+        is played to the channel has the transcoder replaced.
+        """
+        try:
+            async with self._speaking:
+                sound = await self.channel.play(NO_SOUND)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(BEGIN_SECONDS):
+                        await sound.begun  # stopped before, it would have replaced nothing
+                await sound.stop()
+        except AriError as error:
+            log.debug("transcoder not renewed", action="line", reason=str(error))
 
     async def greet(self) -> None:
         """Tell the agent that he is on line, unless a customer is there already; that it fails matters to nobody."""
@@ -161,9 +181,13 @@ class AgentLines:
     async def _stand_by(self, leg: LineLeg, seat: Seat) -> None:
         """While the agent is on line, or talks."""
         keys = asyncio.create_task(self._dispose(leg, seat), name=f"keys of line {seat.ext}")
+        forgotten = ""
         try:
             while seat.status is not AgentStatus.OFFLINE or seat.engaged is AgentState.TALKING:
                 leg.changed.clear()
+                if seat.last_call_id != forgotten and seat.engaged is not AgentState.TALKING:
+                    forgotten = seat.last_call_id
+                    self._env.ari.spawn(leg.forget_talker(), f"transcoder of line {seat.ext}")
                 if seat.line_doubted and seat.engaged is not AgentState.TALKING:
                     if not await self._is_heard(leg.channel):
                         log.warning("line lost with its phone", action="line", agent=seat.ext)

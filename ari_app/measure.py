@@ -36,7 +36,7 @@ def on_result(meters: Meters) -> Callable[[DialOrder, CallResult], None]:
 
 async def keep_gauges(meters: Meters, app: App, writer: Writer, ami: Ami, monitor: LoopMonitor) -> None:
     """Keep the gauges true. Runs until cancelled."""
-    ari, told = app.env.ari, Counter[str]()
+    ari, told, sent = app.env.ari, Counter[str](), Counter[str]()
     while True:
         states = Counter(seat.state.value for seat in app.env.roster)
         meters.set_agents({state.value: states[state.value] for state in AgentState})
@@ -48,4 +48,7 @@ async def keep_gauges(meters: Meters, app: App, writer: Writer, ami: Ami, monito
         for kind, count in ari.counters.events.items():
             meters.ari_events.labels(kind).inc(count - told[kind])
             told[kind] = count
+        for way, size in (("in", ari.counters.bytes_in), ("out", ari.counters.bytes_out)):
+            meters.ari_bytes.labels(way).inc(size - sent[way])
+            sent[way] = size
         await asyncio.sleep(MEASURE_SECONDS)

@@ -53,6 +53,7 @@ class Meters:
     def _machine(self) -> None:
         r = self.registry
         self.ari_events = Counter("callwright_ari_events", "Events from Asterisk.", ["type"], registry=r)
+        self.ari_bytes = Counter("callwright_ari_bytes", "Bytes of events, commands and replies.", ["way"], registry=r)
         self.ari_requests = Histogram(
             "callwright_ari_request_seconds",
             "Commands to Asterisk.",

@@ -284,9 +284,13 @@ class Centre:
 
     def _accounts(self, exts: list[str]) -> list[tuple[str, str]]:
         """What `agent phone` prints, read at once for many: each command would cost a second."""
-        with reading(open_engine(self.settings.database.url)) as session:
-            rows = session.scalars(select(Agent).where(col(Agent.ext).in_(exts)).order_by(col(Agent.ext)))
-            return [(row.endpoint.partition("/")[2], row.password) for row in rows]
+        engine = open_engine(self.settings.database.url)
+        try:
+            with reading(engine) as session:
+                rows = session.scalars(select(Agent).where(col(Agent.ext).in_(exts)).order_by(col(Agent.ext)))
+                return [(row.endpoint.partition("/")[2], row.password) for row in rows]
+        finally:
+            engine.dispose()
 
     async def add_campaign(self, name: str, numbers: list[str], *, mode: str = "power", **keys: str) -> None:
         """A campaign with these leads, callable at any hour."""

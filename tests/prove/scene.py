@@ -1,0 +1,109 @@
+"""What proofs share: agents on line, a campaign of mixed customers, watching readiness."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from tests.lab.centre import Centre
+from tests.lab.farend.numbers import refuses, talks
+from tests.lab.farend.record import CallRecord, Direction, Side
+from tests.lab.until import until
+from tests.prove.books import Books
+
+TEAM = "proof"
+SHORT = {"retry_busy": "1s", "retry_unavailable": "1s", "retry_technical": "1s", "retry_missed": "1s"}
+NEVER = {"retry_busy": "1h", "retry_unavailable": "1h", "retry_technical": "1h", "retry_missed": "1h"}
+
+
+async def stand(centre: Centre, agents: int) -> Books:
+    """`serve` runs, and so many agents are on line; their phones answer by themselves."""
+    if not centre.serve.is_running:
+        await centre.serve.start()
+    if not len(centre.far.phones):
+        await centre.add_agents(agents, team=TEAM, online=True)
+    books = Books(centre)
+    await until(lambda: set(books.agents().values()) <= {"idle"}, 30.0, "every agent to be idle")
+    return books
+
+
+def mixed(count: int, first: int) -> list[str]:
+    """Customers who talk (three in five), are busy, or are not available."""
+    kinds = (
+        lambda n: talks(2.0, n, ring=0.5),
+        lambda n: talks(3.0, n, ring=1.0),
+        lambda n: refuses(486, n, ring=0.5),
+        lambda n: talks(1.0, n, ring=2.0),
+        lambda n: refuses(480, n, ring=0.5),
+    )
+    return [kinds[n % len(kinds)](first + n) for n in range(count)]
+
+
+async def import_leads(centre: Centre, campaign: str, numbers: list[str]) -> None:
+    """Add leads to a campaign that is there."""
+    file = centre.base / f"{campaign}-more.csv"
+    file.write_text("phone\n" + "\n".join(numbers) + "\n")
+    await centre.cli("lead", "import", campaign, str(file), "--dedupe", "none")
+
+
+def customers(centre: Centre, numbers: list[str]) -> list[CallRecord]:
+    """The calls to these numbers."""
+    wanted = set(numbers)
+    return [c for c in centre.far.log.select(Side.CUSTOMER, Direction.IN) if c.party in wanted]
+
+
+def talking(centre: Centre) -> list[CallRecord]:
+    """Customers who hear an agent now."""
+    names = {phone.name for phone in centre.far.phones}
+    return [call.record for call in centre.far.trunk.agent.live_calls() if call.hears() & names]
+
+
+async def left_over(centre: Centre, books: Books) -> list[str]:
+    """What is still there although nothing should be: channels, agents who are not idle."""
+    found = []
+    try:
+        await until(lambda: set(books.agents().values()) <= {"idle"}, 30.0, "every agent to be idle")
+    except TimeoutError:
+        found.append(f"agents {books.agents()}")
+
+    async def is_empty() -> bool:
+        return not await centre.switch.channels()
+
+    try:
+        await until(is_empty, 10.0, "every channel to be gone")
+    except TimeoutError:
+        found.append(f"channels {await centre.switch.channels()}")
+    found += [f"far end: {fault}" for fault in centre.far.faults]
+    return found
+
+
+class Readiness:
+    """When /health/ready said yes and when it did not: (instant, ready) at each change."""
+
+    def __init__(self) -> None:
+        self.changes: list[tuple[float, bool]] = []
+
+    def first(self, ready: bool, after: float) -> float | None:
+        """The first instant after `after` at which it said so."""
+        return next((at for at, said in self.changes if at >= after and said is ready), None)
+
+
+@asynccontextmanager
+async def watching(centre: Centre, every: float = 0.05) -> AsyncIterator[Readiness]:
+    """Ask for readiness all the time while the block lasts."""
+    seen = Readiness()
+
+    async def watch() -> None:
+        while True:
+            ready = await centre.http_status("/health/ready") == 200
+            if not seen.changes or seen.changes[-1][1] != ready:
+                seen.changes.append((centre.far.clock.now(), ready))
+            await asyncio.sleep(every)
+
+    task = asyncio.create_task(watch())
+    try:
+        yield seen
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
