@@ -12,7 +12,6 @@ import structlog
 from ari_app.bridge import Bridge
 from ari_app.channel import Channel
 from ari_app.errors import AriDown, AriError, NoAnswer, Refused, Uncertain
-from ari_app.line import part
 from ari_app.services import Services
 from contact_center.dialling import DialOrder
 from contact_center.roster import Offer
@@ -133,13 +132,17 @@ async def _bridge(leg: AsyncExitStack, env: Services) -> Bridge:
 
 async def cut_short(seat: Seat, env: Services) -> None:
     """End what his phone is told after a code, so that it is free for a customer."""
-    for call in list(seat.own_calls):
+    for channel_id in list(seat.own_calls):
+        phone = env.ari.channel(channel_id)
         try:
-            await env.ari.request("DELETE", f"channels/{part(call.channel_id)}")
             async with asyncio.timeout(CUT_SHORT_SECONDS):
-                await call.over.wait()
+                await phone.subscribe()
+                await phone.try_hang_up()
+                await phone.left()  # rung before, his phone would take the customer for a second call
         except (AriError, TimeoutError) as error:
             log.info("a spoken code goes on", action="cut_short", agent=seat.ext, reason=str(error))
+        finally:
+            phone.lost()
 
 
 @asynccontextmanager

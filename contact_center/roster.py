@@ -15,7 +15,7 @@ from contact_center.clock import Clock
 from contact_center.desk import AgentCard
 from contact_center.errors import NotFound
 from contact_center.models import Agent
-from contact_center.seat import OwnCall, Seat
+from contact_center.seat import Seat
 from contact_center.store.facts import AgentStateChanged, AgentStatusChanged, Fact
 from contact_center.terms import AgentConnect, AgentState, AgentStatus
 
@@ -182,14 +182,11 @@ class Roster:
         if seat is None:
             yield
             return
-        call = OwnCall(channel_id)
-        seat.own_calls.append(call)
+        seat.own_calls.append(channel_id)
         try:
             yield
         finally:
-            seat.own_calls.remove(call)
-            call.over.set()
-            seat.watch()
+            seat.own_calls.remove(channel_id)
 
     # -- what agents and supervisors choose (Desk) ----------------------------------------------------
 

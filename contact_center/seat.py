@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,14 +11,6 @@ from contact_center.models import Agent
 from contact_center.terms import AgentConnect, AgentState, AgentStatus
 
 Fingerprint = tuple[object, ...]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class OwnCall:
-    """A call of the agent's phone with us alone: a code being spoken. ``over`` is set when it has ended."""
-
-    channel_id: str
-    over: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 def _nobody() -> None:
@@ -32,7 +23,8 @@ class Seat:
 
     ``engaged`` is OFFERED, TALKING, WRAP_UP or None; ``line`` is the channel of a persistent agent's own
     call, ``line_doubted`` whether his phone was lost under it; ``doubted_at``: when a call to his phone
-    got no sign of life; ``phone_news`` counts what was said of it; ``own_calls`` are cut short when a customer comes;
+    got no sign of life; ``phone_news`` counts what was said of it; ``own_calls``: channels on which his
+    phone hears what a code has done, cut short when a customer comes;
     ``shown_state`` is the state last told to others, since ``since_at``; ``watch`` is told of each change.
     """
 
@@ -56,7 +48,7 @@ class Seat:
     line_doubted: bool = False
     doubted_at: datetime | None = None
     last_call_id: str = ""
-    own_calls: list[OwnCall] = field(default_factory=list)
+    own_calls: list[str] = field(default_factory=list)
     watch: Callable[[], None] = _nobody
     shown_state: AgentState = AgentState.OFFLINE
     told: Fingerprint = ()

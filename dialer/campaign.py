@@ -81,13 +81,17 @@ class CampaignRun:
         """Obey a change of the row; the pacer is kept where its rule did not change."""
         options = campaign_options(row)
         if (row.mode, row.multiplier) != (self.mode, self.multiplier) or options != self.options:
-            self.pacer = _pacer(CampaignMode(row.mode), row.multiplier, options, self._learned())
+            learned = self._learned() if options.ring_seconds == self.options.ring_seconds else None
+            self.pacer = _pacer(CampaignMode(row.mode), row.multiplier, options, learned)
         self.mode, self.multiplier = CampaignMode(row.mode), row.multiplier
         self.team, self.state, self.options = row.team, CampaignState(row.state), options
         self.refresh()
 
     def _learned(self) -> dict[str, Any] | None:
-        """What a predictive pacer has learned; a change of settings must not make it forget."""
+        """What a predictive pacer has learned; a change of settings must not make it forget.
+
+        Its laws reach to the ring timeout, so they do not outlive a change of that.
+        """
         return self.pacer.remember() if isinstance(self.pacer, Remembers) else None
 
     def refresh(self) -> None:

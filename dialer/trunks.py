@@ -17,7 +17,7 @@ from contact_center.terms import Outcome
 DOWN_AFTER = 5  # dials in a row that the trunk swallowed or refused with 503
 PROBE_SECONDS = 30.0  # one call each so often while it is down, until one gets through
 _WINDOW_SECONDS = 1.02  # calls per second are counted over slightly more than one, for jitter on the wire
-_BURST_SECONDS = 0.03  # so much of a second's calls may be placed at once: a burst delays its own last calls
+_BURST_SECONDS = 0.1  # no more than the share of so long at once: a burst delays its own last calls
 
 
 def dial_string(name: str, trunk: Trunk, number: str, server: str) -> str:

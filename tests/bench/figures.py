@@ -9,6 +9,7 @@ from statistics import median
 from tests.lab.farend.record import CallRecord, Direction, Side, two_way_at
 
 CLEAN_P95_MS = 50.0
+KEPT_SHARE = 0.95  # of the rate asked for: who places fewer calls has not carried them
 
 
 def percentile(values: Sequence[float], share: float) -> float | None:
@@ -53,9 +54,9 @@ class Run:
 
     @property
     def clean(self) -> bool:
-        """Nothing failed, and two-way audio came in time."""
-        p95 = self.p95
-        return not self.failures and p95 is not None and p95 < CLEAN_P95_MS
+        """Nothing failed, the rate was kept, and two-way audio came in time."""
+        p95, kept = self.p95, self.placed_per_second >= KEPT_SHARE * self.rate
+        return not self.failures and kept and p95 is not None and p95 < CLEAN_P95_MS
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ def line(run: Run) -> str:
         f"{run.arm:<10} {run.rate:>5g}/s  {run.calls:>5} calls  two-way {_ms(run.p50)}/{_ms(run.p95)} ms  "
         f"INVITE {_ms(run.invite_p50)} ms  CPU Asterisk {run.asterisk_ms:.2f} app {run.app_ms:.2f} ms  "
         f"events {run.events:.1f}  {run.bytes / 1000:.1f} kB  placed {run.placed_per_second:.1f}/s  "
-        f"others {run.others_cores:.2f} cores  {'clean' if run.clean else f'{len(run.failures)} failed'}"
+        f"others {run.others_cores:.2f} cores  {'clean' if run.clean else 'not clean'}, {len(run.failures)} failed"
     )
 
 

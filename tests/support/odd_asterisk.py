@@ -78,7 +78,7 @@ async def odd_asterisk(odd: OddAsterisk) -> AsyncIterator[OddAsterisk]:
             return web.Response(status=odd.refuses_with)
         socket = web.WebSocketResponse()
         await socket.prepare(request)
-        odd.sockets[request.query["app"]] = socket
+        odd.sockets[request.query["app"].partition(",")[0]] = socket
         async for message in socket:
             if message.type is aiohttp.WSMsgType.TEXT and odd.rest_over_websocket:
                 await _reply(odd, socket, orjson.loads(message.data))

@@ -39,7 +39,7 @@ async def test_credentials_travel_in_a_header_and_never_in_a_url() -> None:
         assert odd.authorizations == {"Basic dTpwOnc="}
         assert odd.urls
         assert not any("p:w" in url or "p%3Aw" in url or "api_key" in url for url in odd.urls)
-        assert any("app=callwright&" in url and "subscribeAll=false" in url for url in odd.urls)
+        assert any("app=callwright,callwright-quiet&" in url and "subscribeAll=false" in url for url in odd.urls)
 
 
 async def test_commands_go_over_sockets_of_their_own_where_asterisk_can() -> None:
