@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 
 import structlog
 
@@ -92,8 +93,8 @@ class Reconciler:
         if partner and bridge and ext:
             agent = self._app.env.ari.adopt(partner)
             self._adopted(attempt, order, True, True)
-            since = attempt.connected_at or self._app.env.clock.now()
-            call.known(attempt.ringing_at, attempt.answered_at)
+            since = attempt.connected_at or _began(partner) or self._app.env.clock.now()
+            call.known(attempt.ringing_at, attempt.answered_at or since)
             self._app.start(call, call.resume_talk(agent, ext, bridge.id, since))
         else:
             self._adopted(attempt, order, info.state == "Up", False)
@@ -189,6 +190,16 @@ class Reconciler:
         now = self._app.env.clock.now()
         for mended in await self._writer.commit(lambda session: mend_leads(session, now)):
             log.warning("lead put right", action="mend", lead_id=mended.lead_id, was=mended.was)
+
+
+def _began(agent_leg: ChannelInfo) -> datetime | None:
+    """When a leg that was dialled for this call was made: the talk began then, if nobody could write it down."""
+    if agent_leg.app_args[:1] != ("agent",):
+        return None
+    try:
+        return datetime.fromisoformat(agent_leg.created_at)
+    except ValueError:
+        return None
 
 
 def _bridge_of(channel_id: str, snapshot: Snapshot) -> BridgeInfo | None:

@@ -7,6 +7,7 @@ import sqlite3
 import time
 from contextlib import closing
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from urllib.parse import quote
 
@@ -132,10 +133,11 @@ def _prove_writable(url: URL) -> None:
 
 
 def _head() -> str:
-    return _revisions()[-1]
+    return known_revisions()[-1]
 
 
-def _revisions() -> list[str]:
+@cache
+def known_revisions() -> list[str]:
     """All revisions, oldest first: the files are named by them, and a test holds this to Alembic's own view."""
     return sorted(file.name.partition("_")[0] for file in (_MIGRATIONS / "versions").glob("[0-9]*_*.py"))
 
@@ -147,7 +149,7 @@ def _state(connection: Connection) -> SchemaState:
 
 
 def _refuse_newer(state: SchemaState, url: URL) -> None:
-    if state.current is not None and state.current not in _revisions():
+    if state.current is not None and state.current not in known_revisions():
         raise UsageError(
             f"{place(url)}: the database was made by a newer Callwright (schema {state.current}); install that version."
         )
