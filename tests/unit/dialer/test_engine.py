@@ -13,6 +13,7 @@ from sqlalchemy import select
 
 from contact_center.clock import SystemClock
 from contact_center.dialling import CallResult, DialOrder
+from contact_center.errors import Unreachable
 from contact_center.models import Agent, Attempt, Campaign, Lead
 from contact_center.options import CampaignOptions
 from contact_center.roster import Roster
@@ -271,3 +272,23 @@ async def test_stop_takes_ringing_calls_back_and_ends_when_the_talks_have(tmp_pa
         assert run.state is CampaignState.ENDING
         d.end(talking, Outcome.CONNECTED)
         await until(lambda: run.state is CampaignState.STOPPED, 3.0, "the campaign to stop")
+
+
+async def test_lines_come_back_when_an_intent_cannot_be_stored(tmp_path):
+    async with desk(tmp_path, agents=0, campaigns={"spring": {"leads": numbers(3)}}) as d:
+        commit = d.writer.commit
+        refused = 0
+
+        async def away(fn, within=2.0):
+            nonlocal refused
+            refused += 1
+            raise Unreachable("the database is away")
+
+        d.writer.commit = away
+        row = Agent(ext="1001", name="x", endpoint="PJSIP/1001", status="online", since_at=d.clock.now())
+        d.roster.load([row], d.clock.now())
+        await until(lambda: refused >= 3, 5.0, "three refused intents")
+        d.writer.commit = commit
+        d.dialer.wake()
+        await d.placed(1)
+        assert d.dialer.trunks.lines["main"].live == 1
