@@ -54,6 +54,8 @@ def _instant(*, nullable: bool = True, index: bool = False) -> Any:
 SERVED = "state = 'due' AND last_agent <> ''"
 NEW = "state = 'new'"
 RETRY = "state = 'due' AND last_agent = ''"
+# What no lead should be: waiting for a time that was never set. Almost always empty.
+TIMELESS = "state = 'due' AND next_attempt_at IS NULL"
 
 
 def _partial(name: str, where: str, *columns: str) -> Index:
@@ -65,7 +67,10 @@ def _json(default: type[list[Any]] | type[dict[str, Any]]) -> Any:
 
 
 class Agent(SQLModel, table=True):
-    """A person who takes calls. ``password`` is his SIP account's, empty when he brings his own endpoint."""
+    """A person who takes calls. ``password`` is his SIP account's, empty when he brings his own endpoint.
+
+    ``skills``: levels by name; ``penalties``: numbers by queue, the lower the sooner he is rung.
+    """
 
     id: int | None = Field(default=None, primary_key=True)
     ext: str = Field(unique=True, max_length=20)
@@ -74,6 +79,8 @@ class Agent(SQLModel, table=True):
     password: str = Field(default="", max_length=64)
     team: str = Field(default="", index=True, max_length=40)
     queues: list[str] = _json(list)
+    skills: dict[str, Any] = _json(dict)
+    penalties: dict[str, Any] = _json(dict)
     connect: str = Field(default=AgentConnect.ON_DEMAND, max_length=12)
     status: str = Field(default=AgentStatus.OFFLINE, max_length=12)
     pause_reason: str = Field(default="", max_length=80)
@@ -120,6 +127,7 @@ class Lead(SQLModel, table=True):
         _partial("ix_lead_new", NEW, "campaign_id", "zones", "priority", "id"),
         _partial("ix_lead_retry", RETRY, "campaign_id", "zones", "priority", "next_attempt_at", "id"),
         Index("ix_lead_state", "campaign_id", "state"),
+        _partial("ix_lead_timeless", TIMELESS, "id"),
         Index("ix_lead_number", "number"),
     )
     id: int | None = Field(default=None, primary_key=True)
@@ -172,19 +180,19 @@ class Attempt(SQLModel, table=True):
     """
 
     __table_args__ = (
-        UniqueConstraint("lead_id", "n", name="uq_attempt_lead_n"),
+        UniqueConstraint("lead_id", "n", name="uq_attempt_lead_n"),  # the index on lead_id, too
         Index("ix_attempt_campaign_outcome", "campaign_id", "outcome", "answered_at"),
     )
     id: int | None = Field(default=None, primary_key=True)
     call_id: str = Field(unique=True, max_length=40)
     channel_id: str = Field(unique=True, max_length=60)
-    lead_id: int = Field(foreign_key="lead.id", index=True)
+    lead_id: int = Field(foreign_key="lead.id")
     campaign_id: int = Field(foreign_key="campaign.id")
     n: int
     number: str = Field(max_length=16)
     live_number: str | None = Field(default=None, unique=True, max_length=16)
     trunk: str = Field(max_length=40)
-    state: str = Field(default=AttemptState.INTENT, max_length=12, index=True)
+    state: str = Field(default=AttemptState.INTENT, max_length=12)
     counted: bool = True
     outcome: str = Field(default="", max_length=24)
     sip_code: int | None = None
@@ -201,7 +209,10 @@ class Attempt(SQLModel, table=True):
 class Call(SQLModel, table=True):
     """One caller's whole story; ``record`` holds the rest of the contract's `call show`."""
 
-    __table_args__ = (Index("ix_call_campaign_ended", "campaign", "ended_at"),)
+    __table_args__ = (
+        Index("ix_call_campaign_ended", "campaign", "ended_at"),
+        _partial("ix_call_open", "ended_at IS NULL", "started_at"),
+    )
     id: str = Field(primary_key=True, max_length=40)
     kind: str = Field(default=CallKind.POWER, max_length=12)
     direction: str = Field(default=Direction.OUTBOUND, max_length=8)
@@ -223,6 +234,40 @@ class Call(SQLModel, table=True):
     agents: list[str] = _json(list)
     timeline: list[dict[str, Any]] = _json(list)
     record: dict[str, Any] = _json(dict)
+
+
+class QueueVisit(SQLModel, table=True):
+    """One stay of one caller in one queue: a call that overflows into another queue has two of them.
+
+    ``left_at`` is NULL while he is in the queue, or talks to the agent he got there. ``outcome``: a
+    terms.VisitEnd. ``said_seconds``: the wait he was told first, at ``said_at``.
+    """
+
+    __tablename__ = "queue_visit"
+    __table_args__ = (
+        UniqueConstraint("call_id", "n", name="uq_queue_visit_call_n"),
+        Index("ix_queue_visit_queue", "queue", "entered_at"),
+        _partial("ix_queue_visit_open", "left_at IS NULL", "queue", "entered_at"),
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    call_id: str = Field(max_length=40)
+    n: int
+    queue: str = Field(max_length=40)
+    channel_id: str = Field(max_length=60)
+    entered_at: datetime = _instant(nullable=False)
+    priority: int = 0
+    position: int = 1
+    said_at: datetime | None = _instant()
+    said_seconds: float | None = None
+    connected_at: datetime | None = _instant()
+    agent: str = Field(default="", max_length=20)
+    agent_channel_id: str = Field(default="", max_length=60)
+    bridge_id: str = Field(default="", max_length=60)
+    left_at: datetime | None = _instant()
+    outcome: str = Field(default="", max_length=12)
+    wait_seconds: float = 0.0
+    talk_seconds: float = 0.0
+    wrap_up_seconds: float = 0.0
 
 
 class Callback(SQLModel, table=True):
@@ -311,6 +356,15 @@ class PaceNote(SQLModel, table=True):
     campaign_id: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
     at: datetime = _instant(nullable=False)
     decisions: list[dict[str, Any]] = _json(list)
+
+
+class PaceHistory(SQLModel, table=True):
+    """What pacing has learned of a campaign: where the next ``serve`` goes on, and how good its forecasts were."""
+
+    __tablename__ = "pace_history"
+    campaign_id: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    at: datetime = _instant(nullable=False)
+    learned: dict[str, Any] = _json(dict)
 
 
 class TrunkNote(SQLModel, table=True):

@@ -5,7 +5,9 @@ from __future__ import annotations
 from alembic import context
 from sqlmodel import SQLModel
 
-import contact_center.models  # noqa: F401  (fills the metadata)
+import contact_center.models
+import contact_center.models_api
+import contact_center.models_telling  # noqa: F401  (all fill the metadata)
 
 connection = context.config.attributes["connection"]
 context.configure(

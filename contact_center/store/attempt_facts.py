@@ -6,13 +6,26 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, bindparam, case, func, literal, literal_column, select, update
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Text,
+    bindparam,
+    case,
+    cast,
+    func,
+    literal,
+    literal_column,
+    select,
+    update,
+)
 from sqlalchemy.orm import Session
 
 from contact_center.clock import iso
 from contact_center.models import Attempt, Call, Instant, Lead
 from contact_center.store.changes import add_event
 from contact_center.store.fact import Fact
+from contact_center.store.prepared import Prepared
 from contact_center.store.tables import table_of
 from contact_center.terms import AttemptState, LeadState, Outcome
 
@@ -43,7 +56,7 @@ def _moved_on(state: AttemptState, *before: AttemptState) -> ColumnElement[str]:
     return case((_is_one_of("attempt.state", *before), literal(state.value)), else_=_ATTEMPT.c.state)
 
 
-_RINGING = (
+_RINGING = Prepared(
     update(_ATTEMPT)
     .where(_OPEN, _ATTEMPT.c.ringing_at.is_(None))
     .values(
@@ -52,7 +65,7 @@ _RINGING = (
     )
     .returning(*_TOLD)
 )
-_ANSWERED = (
+_ANSWERED = Prepared(
     update(_ATTEMPT)
     .where(_OPEN, _ATTEMPT.c.answered_at.is_(None))
     .values(
@@ -61,7 +74,7 @@ _ANSWERED = (
     )
     .returning(*_TOLD)
 )
-_CONNECTED = (
+_CONNECTED = Prepared(
     update(_ATTEMPT)
     .where(
         _OPEN,
@@ -76,12 +89,12 @@ _CONNECTED = (
     )
     .returning(*_TOLD)
 )
-_TALKING = (
+_TALKING = Prepared(
     update(_LEAD)
     .where(_LEAD.c.id == bindparam("p_lead"), _LEAD.c.state == LeadState.DIALING.value)
     .values(state=LeadState.TALKING.value)
 )
-_SETTLED = (
+_SETTLED = Prepared(
     update(_ATTEMPT)
     .where(_OPEN)
     .values(
@@ -103,7 +116,7 @@ def _while_up(name: str, value: ColumnElement[Any]) -> ColumnElement[Any]:
     return case((is_up, value), else_=_LEAD.c[name])
 
 
-_LEAD_SETTLED = (
+_LEAD_SETTLED = Prepared(
     update(_LEAD)
     .where(_LEAD.c.id == bindparam("p_lead"))
     .values(
@@ -117,8 +130,22 @@ _LEAD_SETTLED = (
     )
     .returning(_LEAD.c.state, _LEAD.c.attempts, _LEAD.c.next_attempt_at, _LEAD.c.disposition)
 )
-_CALL_BEFORE = select(_CALL.c.disposition, _CALL.c.record).where(_CALL.c.id == bindparam("p_call"))
-_CALL_SETTLED = update(_CALL).where(_CALL.c.id == bindparam("p_call"))
+_SET_ON_CALL = ("answered_at", "ended_at", *_RECORD_COLUMNS, *_RECORD_SECONDS)
+_THIS_CALL = _CALL.c.id == bindparam("p_call")
+_A_DISPOSITION = bindparam("p_disposition", type_=_CALL.c.disposition.type)
+_A_RECORD = bindparam("p_record", type_=_CALL.c.record.type)
+_CALL_BEFORE = Prepared(select(_CALL.c.disposition, _CALL.c.record).where(_THIS_CALL))
+_CALL_SETTLED = Prepared(
+    update(_CALL)
+    .where(_THIS_CALL)
+    .values(
+        **{name: bindparam(f"p_{name}", type_=_CALL.c[name].type) for name in _SET_ON_CALL},
+        disposition=case((_CALL.c.disposition != "", _CALL.c.disposition), else_=_A_DISPOSITION),
+        record=case((cast(_CALL.c.record, Text) == "{}", _A_RECORD), else_=_CALL.c.record),
+    )
+    .returning(_CALL.c.disposition, _CALL.c.record)
+)
+_CALL_CORRECTED = Prepared(update(_CALL).where(_THIS_CALL).values(disposition=_A_DISPOSITION, record=_A_RECORD))
 
 
 def _tell(session: Session, type: str, at: datetime, row: Any, **more: Any) -> None:
@@ -142,7 +169,7 @@ class AttemptRinging(Fact):
 
     def apply(self, session: Session) -> None:
         """Write it, unless the attempt is over or rang before."""
-        row = session.connection().execute(_RINGING, {"p_channel": self.channel_id, "p_at": self.at}).first()
+        row = _RINGING.first(session, {"p_channel": self.channel_id, "p_at": self.at})
         if row is not None:
             _tell(session, "attempt.ringing", self.at, row)
 
@@ -156,7 +183,7 @@ class AttemptAnswered(Fact):
 
     def apply(self, session: Session) -> None:
         """Write it, unless the attempt is over or was answered before."""
-        row = session.connection().execute(_ANSWERED, {"p_channel": self.channel_id, "p_at": self.at}).first()
+        row = _ANSWERED.first(session, {"p_channel": self.channel_id, "p_at": self.at})
         if row is not None:
             _tell(session, "attempt.answered", self.at, row)
 
@@ -173,7 +200,6 @@ class AttemptConnected(Fact):
 
     def apply(self, session: Session) -> None:
         """Write it; the lead is talking from now on."""
-        connection = session.connection()
         parameters = {
             "p_channel": self.channel_id,
             "p_at": self.at,
@@ -181,9 +207,9 @@ class AttemptConnected(Fact):
             "p_agent_channel": self.agent_channel_id,
             "p_bridge": self.bridge_id,
         }
-        row = connection.execute(_CONNECTED, parameters).first()
+        row = _CONNECTED.first(session, parameters)
         if row is not None:
-            connection.execute(_TALKING, {"p_lead": row.lead_id})
+            _TALKING.run(session, {"p_lead": row.lead_id})
             _tell(session, "attempt.connected", self.at, row, agent=self.agent)
 
 
@@ -216,11 +242,11 @@ class AttemptSettled(Fact):
 
     def apply(self, session: Session) -> None:
         """Write it, unless the attempt is over already."""
-        attempt = session.connection().execute(_SETTLED, self._attempt_parameters()).first()
+        attempt = _SETTLED.first(session, self._attempt_parameters())
         if attempt is None:
             return
         disposition, call = self._finish_call(session, attempt.call_id)
-        lead = session.connection().execute(_LEAD_SETTLED, self._lead_parameters(disposition)).first()
+        lead = _LEAD_SETTLED.first(session, self._lead_parameters(disposition))
         told = {
             "campaign_id": attempt.campaign_id,
             "campaign": self.record.get("campaign"),
@@ -270,15 +296,10 @@ class AttemptSettled(Fact):
 
     def _finish_call(self, session: Session, call_id: str) -> tuple[str, dict[str, Any]]:
         """Finish the call's row; gives the disposition in force and the columns."""
-        connection = session.connection()
-        before = connection.execute(_CALL_BEFORE, {"p_call": call_id}).first()
-        standing = dict(before.record) if before is not None else {}
-        disposition = (before.disposition if before is not None else "") or self.disposition
         answered = self.record.get("answered_at")
         columns: dict[str, Any] = {
             "answered_at": datetime.fromisoformat(answered) if answered else None,
             "ended_at": self.ended_at,
-            "disposition": disposition,
             "hung_up_by": self.record.get("hung_up_by"),
             "call_state": self.record.get("call_state") or "",
             "answer_to_agent_seconds": self.record.get("answer_to_agent_seconds"),
@@ -287,8 +308,15 @@ class AttemptSettled(Fact):
             **{key: float(self.record.get(key) or 0.0) for key in _RECORD_SECONDS},
         }
         rest = {key: value for key, value in self.record.items() if key not in _IN_COLUMNS}
-        connection.execute(_CALL_SETTLED, {"p_call": call_id, **columns, "record": {**rest, **standing}})
-        return disposition, columns
+        parameters = {f"p_{key}": value for key, value in columns.items()}
+        parameters |= {"p_call": call_id, "p_disposition": self.disposition, "p_record": rest}
+        now = _CALL_SETTLED.first(session, parameters)
+        if now is None:
+            return self.disposition, columns
+        if now.record != rest:  # something stood there already
+            record = {**rest, **now.record}
+            _CALL_CORRECTED.run(session, {"p_call": call_id, "p_disposition": now.disposition, "p_record": record})
+        return now.disposition, columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,8 +378,7 @@ class AttemptUncounted(Fact):
             )
 
     def _correct_call(self, session: Session, before: Any) -> None:
-        connection = session.connection()
-        call = connection.execute(_CALL_BEFORE, {"p_call": before.call_id}).first()
+        call = _CALL_BEFORE.first(session, {"p_call": before.call_id})
         if call is None:
             return
         outcome = Outcome.NOT_ATTEMPTED.value
@@ -360,12 +387,5 @@ class AttemptUncounted(Fact):
             {**entry, "outcome": outcome} if entry.get("n") == before.n else entry
             for entry in record.get("attempts") or []
         ]
-        untouched = call.disposition == before.outcome
-        connection.execute(
-            _CALL_SETTLED,
-            {
-                "p_call": before.call_id,
-                "disposition": outcome if untouched else call.disposition,
-                "record": record,
-            },
-        )
+        disposition = outcome if call.disposition == before.outcome else call.disposition
+        _CALL_CORRECTED.run(session, {"p_call": before.call_id, "p_disposition": disposition, "p_record": record})

@@ -18,6 +18,7 @@ from sqlmodel import col
 
 from contact_center.models import Audit, Control, Instant, Outbox
 from contact_center.store.engine import reading
+from contact_center.store.prepared import Prepared
 from contact_center.store.tables import table_of
 
 _OUTBOX: Table = table_of(Outbox)
@@ -25,18 +26,25 @@ _AUDIT: Table = table_of(Audit)
 _CONTROL: Table = table_of(Control)
 
 _GATHERED = "callwright_events"
-_ADD_EVENT = insert(_OUTBOX).values(
-    at=bindparam("p_at", type_=Instant()),
-    entity=bindparam("p_entity"),
-    entity_id=bindparam("p_entity_id"),
-    seq=select(func.coalesce(func.max(_OUTBOX.c.seq), 0) + 1)
-    .where(_OUTBOX.c.entity == bindparam("p_entity"), _OUTBOX.c.entity_id == bindparam("p_entity_id"))
-    .scalar_subquery(),
-    type=bindparam("p_type"),
-    version=bindparam("p_version"),
-    payload=bindparam("p_payload", type_=_OUTBOX.c.payload.type),
+_ADD_EVENT = Prepared(
+    insert(_OUTBOX)
+    .values(
+        at=bindparam("p_at", type_=Instant()),
+        entity=bindparam("p_entity"),
+        entity_id=bindparam("p_entity_id"),
+        seq=select(func.coalesce(func.max(_OUTBOX.c.seq), 0) + 1)
+        .where(_OUTBOX.c.entity == bindparam("p_entity"), _OUTBOX.c.entity_id == bindparam("p_entity_id"))
+        .scalar_subquery(),
+        type=bindparam("p_type"),
+        version=bindparam("p_version"),
+        payload=bindparam("p_payload", type_=_OUTBOX.c.payload.type),
+    )
+    .inline()
 )
-_ADD_AUDIT = insert(_AUDIT)
+_ADD_FIRST_EVENT = Prepared(
+    insert(_OUTBOX).inline(), columns=("at", "entity", "entity_id", "seq", "type", "version", "payload")
+)
+_ADD_AUDIT = Prepared(insert(_AUDIT).inline(), columns=("at", "actor", "action", "entity", "entity_id", "detail"))
 _ADD_CONTROL = insert(_CONTROL).returning(_CONTROL.c.id)
 _OPEN_CONTROL_IDS = select(_CONTROL.c.id).where(_CONTROL.c.taken_at.is_(None)).order_by(_CONTROL.c.id)
 
@@ -95,7 +103,7 @@ def add_event(
     }
     gathered = session.info.get(_GATHERED)
     if gathered is None:
-        session.connection().execute(_ADD_EVENT, row)
+        _ADD_EVENT.run(session, row)
     else:
         gathered.append(row)
 
@@ -110,7 +118,12 @@ def gathering_events(session: Session) -> Iterator[None]:
     finally:
         del session.info[_GATHERED]
     if gathered:
-        session.connection().execute(_ADD_EVENT, gathered)
+        _ADD_EVENT.run_many(session, gathered)
+
+
+def add_first_events(session: Session, rows: list[dict[str, Any]]) -> None:
+    """Tell others of entities that are new in this very transaction: ``rows`` of the outbox, ``seq`` 1 each."""
+    _ADD_FIRST_EVENT.run_many(session, rows)
 
 
 def add_audit(
@@ -124,17 +137,15 @@ def add_audit(
     detail: Mapping[str, Any],
 ) -> None:
     """Write down who did it."""
-    session.connection().execute(
-        _ADD_AUDIT,
-        {
-            "at": at,
-            "actor": actor,
-            "action": action,
-            "entity": entity,
-            "entity_id": entity_id,
-            "detail": dict(detail),
-        },
-    )
+    row = {
+        "at": at,
+        "actor": actor,
+        "action": action,
+        "entity": entity,
+        "entity_id": entity_id,
+        "detail": dict(detail),
+    }
+    _ADD_AUDIT.run(session, row)
 
 
 def note_change(

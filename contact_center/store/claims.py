@@ -6,56 +6,57 @@ writing transaction, and only when it is committed may anything be sent.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from contact_center.clock import iso
 from contact_center.crash_points import reached
 from contact_center.ids import new_id
-from contact_center.models import Attempt, Call, Campaign, DncEntry, Instant, Lead, Outbox
-from contact_center.store.changes import add_event
-from contact_center.store.claim_sql import CLASSES, earliest, first, pairs, zones_sql
+from contact_center.models import Attempt, Call, Instant, Lead
+from contact_center.store.changes import add_event, add_first_events
+from contact_center.store.claim_sql import CLASSES, earliest, first, heads, pairs, zones_sql
+from contact_center.store.prepared import Prepared
 from contact_center.store.tables import table_of
-from contact_center.terms import AttemptState, CallKind, CampaignState, Direction, LeadState
+from contact_center.terms import AttemptState, CallKind, Direction, LeadState
 
 SET_ASIDE_LIMIT = 500
 """How many leads (do-not-call, attempts used up) one claim sets aside before it leaves the rest for later."""
 
+CHOSEN_FROM = 64
+"""Leads of equal rank among which a claim chooses by their odds, or as many as it wants."""
+
 _LEAD, _ATTEMPT, _CALL = table_of(Lead), table_of(Attempt), table_of(Call)
-_CAMPAIGN, _DNC, _OUTBOX = table_of(Campaign), table_of(DncEntry), table_of(Outbox)
 _WAITING = (LeadState.NEW.value, LeadState.DUE.value)
 
-_RUNNING = (
-    select(_CAMPAIGN.c.name)
-    .where(_CAMPAIGN.c.id == bindparam("p_campaign"), _CAMPAIGN.c.state == CampaignState.RUNNING.value)
-    .with_for_update(read=True)
-)
-_CANDIDATES = (
-    select(_LEAD)
-    .where(_LEAD.c.id.in_(bindparam("p_ids", expanding=True)), _LEAD.c.state.in_(_WAITING))
-    .with_for_update(skip_locked=True)
-)
-_FORBIDDEN = (
-    select(_DNC.c.number)
-    .where(_DNC.c.number.in_(bindparam("p_numbers", expanding=True)))
-    .where(_DNC.c.campaign_id.in_((0, bindparam("p_campaign"))))
-)
-_DIAL = (
+_DIAL = Prepared(
     update(_LEAD)
-    .where(_LEAD.c.id.in_(bindparam("p_ids", expanding=True)))
+    .where(_LEAD.c.id == bindparam("p_id"))
     .values(state=LeadState.DIALING.value, dials=_LEAD.c.dials + 1, attempts=_LEAD.c.attempts + 1)
 )
-_SET_ASIDE = (
+_SET_ASIDE = Prepared(
     update(_LEAD)
     .where(_LEAD.c.id == bindparam("p_id"))
     .values(state=bindparam("p_state"), closed_at=bindparam("p_at", type_=Instant()), reason=bindparam("p_reason"))
 )
-_ADD_ATTEMPTS = insert(_ATTEMPT).returning(_ATTEMPT.c.id, _ATTEMPT.c.channel_id)
+_ADD_ATTEMPT = Prepared(
+    insert(_ATTEMPT).returning(_ATTEMPT.c.id),
+    columns=(
+        *("call_id", "channel_id", "lead_id", "campaign_id", "n", "number", "live_number", "trunk", "state"),
+        *("counted", "outcome", "agent", "agent_channel_id", "bridge_id", "intent_at"),
+    ),
+)
+_ADD_CALL = Prepared(
+    insert(_CALL).inline(),
+    columns=(
+        *("id", "kind", "direction", "queue", "campaign", "lead_id", "did", "caller_number", "started_at"),
+        *("wait_seconds", "ring_seconds", "talk_seconds", "call_state", "disposition", "agents", "timeline", "record"),
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,82 +94,91 @@ def claim(
     trunks: Sequence[str],
     max_attempts: int,
     kind: CallKind,
+    odds: Mapping[int, float] | None = None,
 ) -> list[Claim]:
     """Take up to ``want`` leads in the contract's order, inside the caller's writing transaction.
 
     ``open_zones``: the ``zones`` keys in which it may ring now, None for all. ``trunks``: the i-th lead goes
     to ``trunks[i % len(trunks)]``. ``max_attempts``: 0 for no limit. Nothing is taken unless the campaign is
     running in this very transaction. Leads on a do-not-call list and those whose attempts are used up are
-    set aside on the way.
+    set aside on the way. ``odds``: that a person answers, by lead's id, where the campaign chooses by them.
     """
-    connection = session.connection()
-    campaign = connection.execute(_RUNNING, {"p_campaign": campaign_id}).scalar()
-    if campaign is None or want <= 0 or not trunks:
+    if want <= 0 or not trunks:
         return []
     zones = None if open_zones is None else frozenset(open_zones)
     claims: list[Claim] = []
     set_aside = 0
     while len(claims) < want and set_aside < SET_ASIDE_LIMIT:
         few = want if not set_aside else max(want - len(claims), 50)
-        rows = _candidates(connection, campaign_id, zones, now, few)
-        aside = _reasons_against(connection, campaign_id, rows, max_attempts)
+        campaign, rows = _candidates(session, campaign_id, zones, now, few, odds)
+        aside = _reasons_against(rows, max_attempts)
         for row in rows:
             if row.id in aside:
                 _put_aside(session, row, now, *aside[row.id])
         # One lead per number: a second one is passed over from here on, its number being on the line.
-        by_number: dict[str, Row[Any]] = {}
+        by_number: dict[str, Any] = {}
         for row in rows:
             if row.id not in aside and len(claims) + len(by_number) < want:
                 by_number.setdefault(row.number, row)
         if not by_number and not aside:
             break
-        claims += _dial(
-            connection,
-            [
-                _new_claim(row, campaign, kind, trunks[(len(claims) + index) % len(trunks)], now)
-                for index, row in enumerate(by_number.values())
-            ],
-        )
+        taken = [
+            _new_claim(row, campaign_id, campaign, kind, trunks[(len(claims) + index) % len(trunks)], now)
+            for index, row in enumerate(by_number.values())
+        ]
+        claims += _dial(session, taken)
         set_aside += len(aside)
+        if not aside and len(by_number) == len(rows) < few:
+            break  # there are no more
     if claims:
         reached("intent_chosen")
     return claims
 
 
 def _candidates(
-    connection: Connection, campaign_id: int, zones: frozenset[str] | None, now: datetime, few: int
-) -> list[Row[Any]]:
-    """The first ``few`` leads in the dialling order; rows that another program has locked are passed over."""
-    ids: list[int] = []
-    for lead_class in CLASSES:
-        for priority, open_zones in pairs(connection, lead_class, campaign_id, zones):
-            if len(ids) < few:
-                ids += first(connection, lead_class, campaign_id, priority, open_zones, now, few - len(ids))
-        if len(ids) >= few:
+    session: Session,
+    campaign_id: int,
+    zones: frozenset[str] | None,
+    now: datetime,
+    few: int,
+    odds: Mapping[int, float] | None,
+) -> tuple[str, list[Any]]:
+    """The campaign's name and the first ``few`` leads in the dialling order; none unless it is running.
+
+    With ``odds`` the better ones of the first ``CHOSEN_FROM`` of a class and priority go first. Nobody waits for
+    ever: those who are passed over come to stand at the front, until there is nobody else to choose.
+    """
+    campaign, places = heads(session, campaign_id, zones, now)
+    rows: list[Any] = []
+    for head in places:
+        left = few - len(rows)
+        found = first(session, campaign_id, head, now, left if odds is None else max(left, CHOSEN_FROM))
+        rows += found[:left] if odds is None else _better_first(found, odds)[:left]
+        if len(rows) >= few:
             break
-    rows = {row.id: row for row in connection.execute(_CANDIDATES, {"p_ids": ids})} if ids else {}
-    return [rows[id_] for id_ in ids if id_ in rows]
+    return campaign, rows
 
 
-def _reasons_against(
-    connection: Connection, campaign_id: int, rows: Sequence[Row[Any]], max_attempts: int
-) -> dict[int, tuple[LeadState, str]]:
+def _better_first(rows: list[Any], odds: Mapping[int, float]) -> list[Any]:
+    """By their odds, equal ones in their order; a lead of which nothing is known is taken for an average one."""
+    known = [odds[row.id] for row in rows if row.id in odds]
+    average = sum(known) / len(known) if known else 0.0
+    return sorted(rows, key=lambda row: -odds.get(row.id, average))
+
+
+def _reasons_against(rows: Sequence[Any], max_attempts: int) -> dict[int, tuple[LeadState, str]]:
     """Which of these leads must not be dialled any more, with their new state and the reason."""
-    if not rows:
-        return {}
-    parameters = {"p_numbers": [row.number for row in rows], "p_campaign": campaign_id}
-    forbidden = set(connection.execute(_FORBIDDEN, parameters).scalars())
     against: dict[int, tuple[LeadState, str]] = {}
     for row in rows:
-        if row.number in forbidden:
+        if row.is_forbidden:
             against[row.id] = (LeadState.DNC, "on a do-not-call list")
         elif max_attempts and row.attempts >= max_attempts:
             against[row.id] = (LeadState.CLOSED, f"all {max_attempts} attempts used")
     return against
 
 
-def _put_aside(session: Session, row: Row[Any], now: datetime, state: LeadState, reason: str) -> None:
-    session.connection().execute(_SET_ASIDE, {"p_id": row.id, "p_state": state.value, "p_at": now, "p_reason": reason})
+def _put_aside(session: Session, row: Any, now: datetime, state: LeadState, reason: str) -> None:
+    _SET_ASIDE.run(session, {"p_id": row.id, "p_state": state.value, "p_at": now, "p_reason": reason})
     add_event(
         session,
         at=now,
@@ -179,14 +189,14 @@ def _put_aside(session: Session, row: Row[Any], now: datetime, state: LeadState,
     )
 
 
-def _new_claim(row: Row[Any], campaign: str, kind: CallKind, trunk: str, now: datetime) -> Claim:
+def _new_claim(row: Any, campaign_id: int, campaign: str, kind: CallKind, trunk: str, now: datetime) -> Claim:
     return Claim(
         attempt_id=0,
         call_id=new_id("call"),
         channel_id=new_id("cw"),
         n=row.dials + 1,
         lead_id=row.id,
-        campaign_id=row.campaign_id,
+        campaign_id=campaign_id,
         campaign=campaign,
         kind=kind,
         number=row.number,
@@ -200,18 +210,15 @@ def _new_claim(row: Row[Any], campaign: str, kind: CallKind, trunk: str, now: da
     )
 
 
-def _dial(connection: Connection, claims: list[Claim]) -> list[Claim]:
+def _dial(session: Session, claims: list[Claim]) -> list[Claim]:
     """Mark the leads, insert the attempts, the open calls and what others are told."""
     if not claims:
         return []
-    connection.execute(_DIAL, {"p_ids": [claim.lead_id for claim in claims]})
-    ids = {
-        row.channel_id: row.id for row in connection.execute(_ADD_ATTEMPTS, [_attempt_row(claim) for claim in claims])
-    }
-    claims = [replace(claim, attempt_id=ids[claim.channel_id]) for claim in claims]
-    connection.execute(insert(_CALL), [_call_row(claim) for claim in claims])
-    # The calls are new, so the first event of each has number 1.
-    connection.execute(insert(_OUTBOX), [_intent_event(claim) for claim in claims])
+    _DIAL.run_many(session, [{"p_id": claim.lead_id} for claim in claims])
+    ids = _ADD_ATTEMPT.row_of_each(session, [_attempt_row(claim) for claim in claims])
+    claims = [replace(claim, attempt_id=row.id) for claim, row in zip(claims, ids, strict=True)]
+    _ADD_CALL.run_many(session, [_call_row(claim) for claim in claims])
+    add_first_events(session, [_intent_event(claim) for claim in claims])
     return claims
 
 

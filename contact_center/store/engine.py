@@ -26,6 +26,9 @@ WRITE_LOCK = 7_203_114
 WRITES = "callwright_writes"
 """The execution option that makes a transaction of a connection a writing one."""
 
+TRANSACTION = "callwright_transaction"
+"""Key in a connection's ``info``: PostgreSQL's number of the writing transaction at work, or of the last one."""
+
 
 def _dump(value: Any) -> str:
     return orjson.dumps(value).decode()
@@ -100,7 +103,10 @@ def _prepare_postgres(engine: Engine, lock_seconds: float, statement_seconds: fl
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         if connection.get_execution_options().get(WRITES, False):
-            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITE_LOCK})")
+            number = connection.exec_driver_sql(
+                f"SELECT pg_advisory_xact_lock({WRITE_LOCK}), pg_current_xact_id()::text"
+            ).one()[1]
+            connection.info[TRANSACTION] = str(number)
         else:
             connection.exec_driver_sql("SET TRANSACTION READ ONLY")
 

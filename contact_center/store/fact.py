@@ -18,6 +18,8 @@ class Fact(ABC):
     """
 
     _kinds: ClassVar[dict[str, type[Fact]]] = {}
+    holds_back: ClassVar[bool] = False
+    """Whether what is committed after it must see it, even what may go ahead of other facts."""
 
     def __init_subclass__(cls, **options: Any) -> None:
         Fact._kinds[cls.__name__] = cls

@@ -15,8 +15,9 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from contact_center.errors import Unreachable
-from contact_center.store.engine import WRITES, open_engine
+from contact_center.store.engine import TRANSACTION, WRITES, open_engine
 from contact_center.store.errors import OutcomeUnknown, place
+from contact_center.store.prepared import TICK
 
 LOCK_SECONDS = 1.0
 """How long a transaction of the writer waits for its turn before the database counts as locked."""
@@ -96,6 +97,7 @@ class Link:
     def _connect(self) -> Connection:
         if self._connection is None:
             self._connection = self._engine.connect()
+            self._connection.info[TICK] = self._on_statement
             if self.is_sqlite:
                 self._inode = self._file_inode()
         return self._connection
@@ -136,9 +138,7 @@ class Link:
 
     def transaction_id(self, session: Session) -> str:
         """PostgreSQL's number of the transaction, by which its outcome can be asked for; empty on SQLite."""
-        if self.is_sqlite:
-            return ""
-        return str(session.connection().exec_driver_sql("SELECT pg_current_xact_id()::text").scalar_one())
+        return "" if self.is_sqlite else str(session.connection().info[TRANSACTION])
 
     def is_committed(self, transaction_id: str, within: float) -> bool:
         """Whether that transaction holds, asked on a new connection after its COMMIT was not answered.

@@ -27,7 +27,8 @@ class Phase(Enum):
     WAITING = auto()
     RUNNING = auto()
     COMMITTING = auto()
-    OVER = auto()
+    DONE = auto()
+    CALLED_OFF = auto()
 
 
 class Request:
@@ -36,25 +37,25 @@ class Request:
     def __init__(self, run: Callable[[Session], Any], *, writes: bool) -> None:
         self.run = run
         self.writes = writes
-        self._loop = asyncio.get_running_loop()
-        self.future: asyncio.Future[Any] = self._loop.create_future()
+        self.loop = asyncio.get_running_loop()
+        self.future: asyncio.Future[Any] = self.loop.create_future()
         # Nobody may be waiting any more when it fails.
         self.future.add_done_callback(lambda future: future.cancelled() or future.exception())
         self._lock = threading.Lock()
         self._phase = Phase.WAITING
 
     def call_off(self) -> bool:
-        """Give it up: nothing of it will be stored. False when its COMMIT is on the way already."""
+        """Give it up: nothing of it will be stored. False when its COMMIT is on the way, or its answer."""
         with self._lock:
-            if self._phase is Phase.COMMITTING:
+            if self._phase in (Phase.COMMITTING, Phase.DONE):
                 return False
-            self._phase = Phase.OVER
+            self._phase = Phase.CALLED_OFF
             return True
 
     def _enter(self, phase: Phase) -> bool:
         """Go on to ``phase``, unless it was called off."""
         with self._lock:
-            if self._phase is Phase.OVER:
+            if self._phase is Phase.CALLED_OFF:
                 return False
             self._phase = phase
             return True
@@ -62,18 +63,21 @@ class Request:
     def finish(self, *, result: Any = None, error: Exception | None = None) -> None:
         """Tell the coroutine; from any thread."""
         with self._lock:
-            self._phase = Phase.OVER
-
-        def deliver() -> None:
-            if self.future.done():
-                return
-            if error is not None:
-                self.future.set_exception(error)
-            else:
-                self.future.set_result(result)
-
+            self._phase = Phase.DONE
         with suppress(RuntimeError):  # the loop may be closed already, and then nobody waits
-            self._loop.call_soon_threadsafe(deliver)
+            if error is not None:
+                self.loop.call_soon_threadsafe(self.refuse, error)
+            else:
+                self.loop.call_soon_threadsafe(self._answer, result)
+
+    def _answer(self, result: Any) -> None:
+        if not self.future.done():
+            self.future.set_result(result)
+
+    def refuse(self, error: Exception) -> None:
+        """Tell the coroutine, on its loop, that it failed, unless it has its answer."""
+        if not self.future.done():
+            self.future.set_exception(error)
 
     def serve(self, link: Link) -> Exception | None:
         """Run it, commit it and tell the coroutine. Gives the error if the database is in trouble."""

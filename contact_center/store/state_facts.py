@@ -13,6 +13,7 @@ from contact_center.clock import iso
 from contact_center.models import Agent, Campaign, Instant, PaceNote, TrunkNote
 from contact_center.store.changes import add_audit, add_event
 from contact_center.store.fact import Fact
+from contact_center.store.prepared import Prepared
 from contact_center.store.tables import table_of
 from contact_center.terms import CampaignState
 
@@ -25,15 +26,36 @@ _PACE, _TRUNK = table_of(PaceNote), table_of(TrunkNote)
 _INSTANTS = frozenset(("since_at", "idle_since_at", "wrap_up_until_at"))
 
 
-def _set_agent(*names: str) -> Any:
+def _set_agent(*names: str) -> Prepared:
     """Set these columns of one agent if any of them differs: applied twice it is told once."""
     new = {name: bindparam(f"p_{name}", type_=Instant() if name in _INSTANTS else None) for name in names}
     differs = or_(*(_AGENT.c[name].is_distinct_from(value) for name, value in new.items()))
-    return update(_AGENT).where(_AGENT.c.ext == bindparam("p_ext"), differs).values(new)
+    return Prepared(update(_AGENT).where(_AGENT.c.ext == bindparam("p_ext"), differs).values(new))
 
 
 _AGENT_STATUS = _set_agent("status", "pause_reason")
 _AGENT_STATE = _set_agent("state", "since_at", "idle_since_at", "wrap_up_until_at", "call_id", "misses")
+
+
+class _Keep:
+    """Insert or replace one row; nobody else writes these tables, so no upsert of a dialect is needed."""
+
+    def __init__(self, table: Table, key: str) -> None:
+        columns = {column.name: bindparam(f"p_{column.name}", type_=column.type) for column in table.columns}
+        self._update = Prepared(update(table).where(table.c[key] == columns[key]).values(columns))
+        self._insert = Prepared(insert(table).values(columns).inline())
+
+    def put(self, session: Session, row: dict[str, Any]) -> None:
+        """``row`` has every column."""
+        parameters = {f"p_{name}": value for name, value in row.items()}
+        if self._update.run(session, parameters) == 0:
+            self._insert.run(session, parameters)
+
+
+_PACE_KEPT = Prepared(select(_PACE.c.decisions).where(_PACE.c.campaign_id == bindparam("p_campaign")))
+_KEEP_PACE = _Keep(_PACE, "campaign_id")
+_TRUNK_KEPT = Prepared(select(_TRUNK).where(_TRUNK.c.name == bindparam("p_name")))
+_KEEP_TRUNK = _Keep(_TRUNK, "name")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +71,7 @@ class AgentStatusChanged(Fact):
     def apply(self, session: Session) -> None:
         """Write it if it is a change."""
         parameters = {"p_ext": self.ext, "p_status": self.status, "p_pause_reason": self.pause_reason}
-        if session.connection().execute(_AGENT_STATUS, parameters).rowcount == 0:
+        if _AGENT_STATUS.run(session, parameters) == 0:
             return
         told = {"status": self.status, "pause_reason": self.pause_reason}
         add_event(
@@ -94,7 +116,7 @@ class AgentStateChanged(Fact):
             "p_call_id": self.call_id,
             "p_misses": self.misses,
         }
-        if session.connection().execute(_AGENT_STATE, parameters).rowcount == 0:
+        if _AGENT_STATE.run(session, parameters) == 0:
             return
         payload = {
             "ext": self.ext,
@@ -117,6 +139,8 @@ class CampaignStateChanged(Fact):
     at: datetime
     actor: str
     was: str = ""
+
+    holds_back = True  # a claim looks at the campaign's state
 
     def apply(self, session: Session) -> None:
         """Write it if it is a change."""
@@ -151,13 +175,6 @@ class CampaignStateChanged(Fact):
             )
 
 
-def _put(session: Session, table: Table, key: str, row: dict[str, Any]) -> None:
-    """Insert or replace one row; nobody else writes these tables, so no upsert of a dialect is needed."""
-    connection = session.connection()
-    if connection.execute(update(table).where(table.c[key] == row[key]).values(row)).rowcount == 0:
-        connection.execute(insert(table).values(row))
-
-
 @dataclass(frozen=True, slots=True)
 class PaceNoted(Fact):
     """A pacing decision. Others are not told: one a second of each campaign would drown the rest."""
@@ -168,18 +185,13 @@ class PaceNoted(Fact):
 
     def apply(self, session: Session) -> None:
         """Keep it as the newest of the last twenty."""
-        kept = session.connection().execute(
-            select(_PACE.c.at, _PACE.c.decisions).where(_PACE.c.campaign_id == self.campaign_id)
-        )
-        row = kept.first()
+        row = _PACE_KEPT.first(session, {"p_campaign": self.campaign_id})
         newest = {"at": iso(self.at), **self.decision}
         decisions = list(row.decisions) if row is not None else []
         if decisions[:1] == [newest]:
             return
-        _put(
+        _KEEP_PACE.put(
             session,
-            _PACE,
-            "campaign_id",
             {
                 "campaign_id": self.campaign_id,
                 "at": self.at,
@@ -200,10 +212,10 @@ class TrunkNoted(Fact):
     def apply(self, session: Session) -> None:
         """Write it if it is a change."""
         row = {"name": self.name, "state": self.state, "reason": self.reason, "since_at": self.since_at}
-        now = session.connection().execute(select(_TRUNK).where(_TRUNK.c.name == self.name)).first()
-        if now is not None and dict(now._mapping) == row:
+        now = _TRUNK_KEPT.first(session, {"p_name": self.name})
+        if now is not None and now._asdict() == row:
             return
-        _put(session, _TRUNK, "name", row)
+        _KEEP_TRUNK.put(session, row)
         payload = {**row, "since_at": iso(self.since_at)}
         add_event(
             session,

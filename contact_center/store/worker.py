@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 import structlog
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from contact_center.clock import Clock
 from contact_center.crash_points import reached
 from contact_center.errors import Unreachable
-from contact_center.models import Quarantine, WriterMark
+from contact_center.models import Instant, Quarantine, WriterMark
 from contact_center.store.changes import gathering_events
 from contact_center.store.errors import OutcomeUnknown, explain, is_conflict, is_trouble, place
-from contact_center.store.journal import Entry, Journal
+from contact_center.store.inbox import BATCH_FACTS, HURRIED_FACTS, Inbox, Posted
+from contact_center.store.journal import Journal
 from contact_center.store.link import Link, LinkLost
+from contact_center.store.prepared import Prepared
+from contact_center.store.pruning import Pruner
 from contact_center.store.requests import Request
 from contact_center.store.tables import table_of
 
@@ -33,31 +33,26 @@ HEARTBEAT_SECONDS = 10.0
 """How often an idle database really is written to."""
 BACK_OFF_SECONDS = (0.1, 0.2, 0.4, 0.8, 1.6, 2.0)
 """The waits between attempts while the database is in trouble; the last one repeats."""
-GATHER_SECONDS = 0.03
-"""How long a fact waits for others to share its transaction when nobody waits for a commit."""
-BATCH_FACTS = 200
 BATCH_SECONDS = 0.25
-"""A transaction takes in at most so many facts, and none after so long: others wait for the write lock."""
+"""A transaction takes in no more facts after so long: others wait for the write lock."""
 TRIES = 3
 """How often a fact is tried that the database refuses."""
 KEEP_MARKS = timedelta(days=30)
 
 _MARK, _QUARANTINE = table_of(WriterMark), table_of(Quarantine)
+_THIS_SOURCE = _MARK.c.source == bindparam("p_source")
+_MARK_OF = Prepared(select(_MARK.c.seq).where(_THIS_SOURCE))
+_SET_MARK = Prepared(
+    update(_MARK).where(_THIS_SOURCE).values(seq=bindparam("p_seq"), at=bindparam("p_at", type_=Instant()))
+)
 _log = structlog.get_logger(__name__)
 
 
-@dataclass(slots=True, eq=False)
-class Posted:
-    """A fact on its way, and whether the journal has it too."""
-
-    entry: Entry
-    posted_at: float
-    journalled: bool = False
-    tries: int = 0
-
-
 class Worker:
-    """All but `replay`, `post`, `ask`, `stop` and `write_journal` runs in the thread."""
+    """All but `write_journal` runs in the thread; other threads speak to the ``inbox``.
+
+    ``on_change`` is called when the trouble changes, and once ``tell_when_empty`` is set when no fact waits.
+    """
 
     def __init__(
         self,
@@ -66,56 +61,24 @@ class Worker:
         journal: Journal | None,
         source: str,
         on_change: Callable[[], None],
+        pruner: Pruner,
     ) -> None:
         self.link = link
+        self.inbox = Inbox(source)
+        self.pruner = pruner
         self.trouble = ""
-        self.backlog = 0
         self.quarantined = 0
+        self.tell_when_empty = False
         self._clock = clock
         self._journal = journal
         self._source = source
         self._on_change = on_change
-        self._changed = threading.Condition()
-        self._journalling = threading.Lock()  # taken before the other one
-        self._queue: deque[Posted | Request] = deque()
-        self._requests = 0
-        self._seq = 0
-        self._stopping = False
+        self._journalling = threading.Lock()
         self._marks: dict[str, int] = {}
         self._one_by_one = 0
         self._strikes = 0
         self._retry_at = 0.0
         self._heartbeat_at = time.monotonic() + HEARTBEAT_SECONDS
-
-    # ---- called from other threads
-
-    def replay(self, entries: list[Entry]) -> None:
-        """Put what the journal held before everything else; called before the thread starts."""
-        self._queue.extend(Posted(entry, 0.0, journalled=True) for entry in entries)
-        self.backlog = len(entries)
-
-    def post(self, fact: Any) -> None:
-        """Take a fact; never waits for the database."""
-        with self._changed:
-            self._seq += 1
-            self._queue.append(Posted(Entry(self._source, self._seq, fact), time.monotonic()))
-            self.backlog += 1
-            # One that gathers facts need not be woken for each of them.
-            if len(self._queue) == 1 or self.trouble:
-                self._changed.notify()
-
-    def ask(self, request: Request) -> None:
-        """Take a request, to be served after everything taken before."""
-        with self._changed:
-            self._queue.append(request)
-            self._requests += 1
-            self._changed.notify()
-
-    def stop(self) -> None:
-        """End the thread when nothing is left to do, or at once while the database is in trouble."""
-        with self._changed:
-            self._stopping = True
-            self._changed.notify()
 
     # ---- the thread
 
@@ -135,64 +98,47 @@ class Worker:
             self.link.close()
 
     def _is_finished(self) -> bool:
-        with self._changed:
-            return self._stopping and (not self._queue or bool(self.trouble))
+        return self.inbox.stopping and (bool(self.trouble) or self.inbox.is_empty)
 
     def _step(self) -> None:
         if self.trouble:
             self.write_journal()
-        head = self._next()
+        if self._is_backing_off():
+            # A fact that comes meanwhile is put into the journal at once.
+            self.inbox.sleep(max(0.0, self._retry_at - time.monotonic()))
+            return
+        head = self.inbox.next(0.0 if self.trouble else PROBE_SECONDS, gather=not self.trouble)
         if isinstance(head, Request):
-            with self._changed:
-                self._queue.popleft()
-                self._requests -= 1
             self._serve(head)
         elif head is not None:
             self._store()
-        elif not self._is_backing_off():
+        else:
             self._probe()
+        if self.pruner.is_due and not self.trouble and not self.inbox.is_hurried:
+            self._prune()
 
-    def _next(self) -> Posted | Request | None:
-        """What to do next, waited for at most as long as a probe or the back-off allows."""
-        with self._changed:
-            if self._is_backing_off():
-                # A fact that comes meanwhile is put into the journal at once.
-                self._changed.wait(max(0.0, self._retry_at - time.monotonic()))
-                return None
-            if not self._queue and not self._stopping and not self.trouble:
-                self._changed.wait(PROBE_SECONDS)
-            self._gather()
-            return self._queue[0] if self._queue else None
-
-    def _gather(self) -> None:
-        """Let facts that come in one after the other share a transaction, unless somebody waits."""
-        while self._queue and not self._requests and not self._stopping and not self.trouble:
-            head = self._queue[0]
-            left = head.posted_at + GATHER_SECONDS - time.monotonic() if isinstance(head, Posted) else 0.0
-            if left <= 0:
-                return
-            self._changed.wait(left)
+    def _prune(self) -> None:
+        try:
+            with self.link.transaction(writes=True) as (session, transaction):
+                pruned = self.pruner.step(session, self._clock.now())
+                if pruned.events or pruned.controls:
+                    transaction.commit()
+        except Exception as error:
+            self.pruner.put_off()
+            if _is_trouble(error):
+                self._strike(error)
+            else:
+                _log.exception("pruning_failed", action="store")
+            return
+        self.pruner.done(pruned)
 
     def _is_backing_off(self) -> bool:
         return bool(self.trouble) and time.monotonic() < self._retry_at
 
     # ---- facts
 
-    def _batch(self) -> list[Posted]:
-        """The facts at the head that one transaction may take: of one writer, up to the next request."""
-        most = 1 if self._one_by_one else BATCH_FACTS
-        batch: list[Posted] = []
-        with self._changed:
-            for item in self._queue:
-                if isinstance(item, Request) or len(batch) == most:
-                    break
-                if batch and item.entry.source != batch[0].entry.source:
-                    break
-                batch.append(item)
-        return batch
-
     def _store(self) -> None:
-        batch = self._batch()
+        batch = self.inbox.batch(1 if self._one_by_one else BATCH_FACTS)
         try:
             stored = self._store_batch(batch)
         except Exception as error:
@@ -220,7 +166,8 @@ class Worker:
                     count += 1
                     if time.monotonic() - started > BATCH_SECONDS:
                         break
-                session.flush()
+                    if count >= HURRIED_FACTS and self.inbox.is_hurried:
+                        break
             last = max(mark, batch[count - 1].entry.seq)
             self._set_mark(session, source, last)
             reached("facts_applied")
@@ -231,19 +178,16 @@ class Worker:
 
     def _mark(self, session: Session, source: str) -> int:
         if source not in self._marks:
-            query = select(_MARK.c.seq).where(_MARK.c.source == source)
-            mark = session.connection().execute(query).scalar()
+            mark = _MARK_OF.first(session, {"p_source": source})
             if mark is None:
                 now = self._clock.now()
                 session.connection().execute(delete(_MARK).where(_MARK.c.at < now - KEEP_MARKS))
                 session.connection().execute(insert(_MARK).values(source=source, seq=0, at=now))
-            self._marks[source] = mark or 0
+            self._marks[source] = mark.seq if mark is not None else 0
         return self._marks[source]
 
     def _set_mark(self, session: Session, source: str, seq: int) -> None:
-        session.connection().execute(
-            update(_MARK).where(_MARK.c.source == source).values(seq=seq, at=self._clock.now())
-        )
+        _SET_MARK.run(session, {"p_source": source, "p_seq": seq, "p_at": self._clock.now()})
 
     def _blame(self, posted: Posted, error: Exception) -> None:
         """The database is well, so the fact is at fault: tried again, then put aside."""
@@ -276,19 +220,15 @@ class Worker:
         self._done([posted])
 
     def _done(self, stored: list[Posted]) -> None:
-        with self._journalling, self._changed:
-            for _ in stored:
-                self._queue.popleft()
-            self.backlog -= len(stored)
+        with self._journalling:
             self._one_by_one = max(0, self._one_by_one - len(stored))
-            waiting = next((item for item in self._queue if isinstance(item, Posted)), None)
-            is_stale = any(posted.journalled for posted in stored)
-            if is_stale and not (waiting and waiting.journalled) and self._journal is not None:
+            if self.inbox.done(stored) and self._journal is not None:
                 with suppress(OSError):
                     # Lines that stay behind do no harm: the mark says that they are stored.
                     self._journal.clear()
         self._note_success()
-        if self.backlog == 0:
+        if self.tell_when_empty and self.inbox.backlog == 0:
+            self.tell_when_empty = False
             self._on_change()
 
     # ---- requests
@@ -302,11 +242,7 @@ class Worker:
 
     def _refuse_requests(self) -> None:
         """Answer everybody who waits for a commit; facts stay."""
-        with self._changed:
-            waiting = [item for item in self._queue if isinstance(item, Request)]
-            self._queue = deque(item for item in self._queue if isinstance(item, Posted))
-            self._requests = 0
-        for request in waiting:
+        for request in self.inbox.requests():
             request.finish(error=Unreachable(self.trouble or "The writer has ended."))
 
     # ---- health
@@ -349,7 +285,7 @@ class Worker:
         was = self.trouble
         self.trouble = str(told) or f"{place(self.link.url)}: {type(told).__name__}"
         if not was:
-            _log.warning("database_trouble", action="store", error=self.trouble, backlog=self.backlog)
+            _log.warning("database_trouble", action="store", error=self.trouble, backlog=self.inbox.backlog)
             self._on_change()
         self._refuse_requests()
 
@@ -358,7 +294,7 @@ class Worker:
         self.link.was_cut = False
         if self.trouble:
             self.trouble = ""
-            _log.warning("database_back", action="store", backlog=self.backlog)
+            _log.warning("database_back", action="store", backlog=self.inbox.backlog)
             self._on_change()
 
     def write_journal(self) -> None:
@@ -369,8 +305,7 @@ class Worker:
             self._write_waiting(self._journal)
 
     def _write_waiting(self, journal: Journal) -> None:
-        with self._changed:
-            waiting = [item for item in self._queue if isinstance(item, Posted) and not item.journalled]
+        waiting = self.inbox.not_journalled()
         lines = []
         for posted in waiting:
             with suppress(TypeError):  # what JSON cannot say will be quarantined in its turn
@@ -381,9 +316,8 @@ class Worker:
         except OSError as error:
             _log.error("journal_failed", action="store", error=str(error), facts=len(lines))
             return
-        with self._changed:
-            for posted in waiting:
-                posted.journalled = True
+        for posted in waiting:
+            posted.journalled = True
 
 
 def _is_trouble(error: Exception) -> bool:

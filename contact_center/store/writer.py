@@ -25,6 +25,7 @@ from contact_center.store.errors import OutcomeUnknown, place
 from contact_center.store.fact import Fact
 from contact_center.store.journal import Entry, Journal
 from contact_center.store.link import Link
+from contact_center.store.pruning import FIRST_SECONDS, Pruner
 from contact_center.store.requests import OUTCOME_SECONDS, Request
 from contact_center.store.worker import Worker
 
@@ -53,12 +54,14 @@ class Writer:
         *,
         start_seconds: float = START_SECONDS,
         stop_seconds: float = STOP_SECONDS,
+        prune_after_seconds: float = FIRST_SECONDS,
     ) -> None:
         self._engine = engine
         self._clock = clock
         self._journal_path = journal_path
         self._start_seconds = start_seconds
         self._stop_seconds = stop_seconds
+        self._pruner = Pruner(prune_after_seconds)
         self._journal: Journal | None = None
         self._worker: Worker | None = None
         self._thread: threading.Thread | None = None
@@ -79,8 +82,8 @@ class Writer:
             with suppress(RuntimeError):  # the loop may be closed already
                 loop.call_soon_threadsafe(self._look)
 
-        self._worker = Worker(Link(self._engine), self._clock, self._journal, new_id("w"), on_change)
-        self._worker.replay(entries)
+        self._worker = Worker(Link(self._engine), self._clock, self._journal, new_id("w"), on_change, self._pruner)
+        self._worker.inbox.replay(entries)
         self._thread = threading.Thread(target=self._worker.run, name="callwright-writer", daemon=True)
         self._thread.start()
         self._watcher = asyncio.create_task(self._watch(), name="writer-watch")
@@ -115,9 +118,9 @@ class Writer:
             return
         if within:
             await self.drain(within)
-        worker.stop()
+        worker.inbox.stop()
         await asyncio.to_thread(thread.join, STOP_SECONDS)
-        left, self._thread = worker.backlog, None
+        left, self._thread = worker.inbox.backlog, None
         await watcher
         if left:
             _log.warning("facts_left", action="store", facts=left, journal=str(self._journal_path or "none"))
@@ -132,11 +135,13 @@ class Writer:
         if self._worker is None or self._thread is None:
             _log.error("fact_posted_to_no_writer", action="store", fact=type(fact).__name__)
             return
-        self._worker.post(fact)
+        self._worker.inbox.post(fact)
 
-    async def commit(self, fn: Callable[[Session], T], within: float = 2.0) -> T:
+    async def commit(self, fn: Callable[[Session], T], within: float = 2.0, *, ahead: bool = False) -> T:
         """Run ``fn`` in a writing transaction; returns after COMMIT, what ``fn`` gave.
 
+        It sees everything posted before. With ``ahead`` it does not wait for that: only facts that hold
+        back (`Fact.holds_back`) are sure to be stored before it. Claims may go ahead, recovery may not.
         ``fn`` runs in the writer's thread, and again when its transaction was rolled back: it does nothing
         but use the session. What it raises is raised here, and nothing is stored. Raises Unreachable when
         the database is in trouble or ``within`` seconds are over: nothing is stored and never will be,
@@ -144,34 +149,37 @@ class Writer:
         is lost in COMMIT itself, PostgreSQL is asked by the transaction's number; only when that cannot be
         done either is OutcomeUnknown raised.
         """
-        return await self._ask(fn, writes=True, within=within)
+        return await self._ask(fn, writes=True, within=within, ahead=ahead)
 
-    async def read(self, fn: Callable[[Session], T], within: float = 2.0) -> T:
-        """Run ``fn`` in a reading transaction, after everything posted before. Raises as `commit` does."""
-        return await self._ask(fn, writes=False, within=within)
+    async def read(self, fn: Callable[[Session], T], within: float = 2.0, *, ahead: bool = False) -> T:
+        """Run ``fn`` in a reading transaction. Sees and raises what `commit` does."""
+        return await self._ask(fn, writes=False, within=within, ahead=ahead)
 
-    async def _ask(self, fn: Callable[[Session], T], *, writes: bool, within: float) -> T:
+    async def _ask(self, fn: Callable[[Session], T], *, writes: bool, within: float, ahead: bool) -> T:
         worker = self._worker
         if worker is None or self._thread is None:
             raise Unreachable("The writer is not running.")
         if not self.healthy:
             raise Unreachable(self.trouble)
         request = Request(fn, writes=writes)
-        worker.ask(request)
+        worker.inbox.ask(request, ahead=ahead)
+        timer = request.loop.call_later(within, self._out_of_time, request, within)
         try:
-            await asyncio.wait({request.future}, timeout=within)
-            if not request.future.done() and not request.call_off():
-                # COMMIT is on the way and cannot be called back.
-                await asyncio.wait({request.future}, timeout=OUTCOME_SECONDS + STALL_SECONDS)
-                if not request.future.done():
-                    raise OutcomeUnknown(self._unanswered())
+            answer: T = await request.future
         except asyncio.CancelledError:
             request.call_off()
             raise
-        if not request.future.done():
-            raise Unreachable(self.trouble or self._too_slow(within))
-        answer: T = request.future.result()
+        finally:
+            timer.cancel()
         return answer
+
+    def _out_of_time(self, request: Request, within: float) -> None:
+        if request.call_off():
+            request.refuse(Unreachable(self.trouble or self._too_slow(within)))
+        else:
+            # COMMIT is on the way, or done, and cannot be called back.
+            unknown = OutcomeUnknown(self._unanswered())
+            request.loop.call_later(OUTCOME_SECONDS + STALL_SECONDS, request.refuse, unknown)
 
     def _unanswered(self) -> str:
         return (
@@ -186,8 +194,12 @@ class Writer:
         """Wait until everything posted is stored; False when it is not ``within`` so many seconds."""
         try:
             async with asyncio.timeout(within):
-                while self.backlog:
+                while True:
+                    if self._worker is not None:
+                        self._worker.tell_when_empty = True
                     self._stirred.clear()
+                    if not self.backlog:
+                        break
                     await self._stirred.wait()
         except TimeoutError:
             return False
@@ -214,7 +226,7 @@ class Writer:
     @property
     def backlog(self) -> int:
         """How many facts are posted and not stored yet."""
-        return 0 if self._worker is None else self._worker.backlog
+        return 0 if self._worker is None else self._worker.inbox.backlog
 
     @property
     def quarantined(self) -> int:
@@ -224,6 +236,13 @@ class Writer:
     def on_health(self, fn: Callable[[bool], None]) -> None:
         """Call ``fn`` on the event loop at each change of `healthy`."""
         self._listeners.append(fn)
+
+    def keep_events_for(self, consumer: Callable[[], int]) -> None:
+        """Events after the id that ``consumer`` gives, the last that it has, are not pruned, however old.
+
+        It is called in the writer's thread.
+        """
+        self._pruner.consumers.append(consumer)
 
     def _look(self) -> None:
         self._stirred.set()

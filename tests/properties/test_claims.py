@@ -52,7 +52,7 @@ class Claiming(RuleBasedStateMachine):
         super().__init__()
         self.folder = tempfile.mkdtemp(prefix="cw-claims-")
         url = f"sqlite:///{self.folder}/callwright.db"
-        shutil.copy(Path(_template().name) / "callwright.db", f"{self.folder}/callwright.db")
+        shutil.copy(Path(template().name) / "callwright.db", f"{self.folder}/callwright.db")
         self.engine = open_engine(url)
         self.now = NOON
         self.people: dict[int, Person] = {}
@@ -247,7 +247,7 @@ def _place_in_line(one: Person) -> tuple[Any, ...]:
 
 
 @cache
-def _template() -> tempfile.TemporaryDirectory[str]:
+def template() -> tempfile.TemporaryDirectory[str]:
     """A folder with an empty database, made once: each example starts with a copy."""
     folder = tempfile.TemporaryDirectory(prefix="cw-template-")
     upgrade(f"sqlite:///{folder.name}/callwright.db")

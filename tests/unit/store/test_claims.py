@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import Engine, insert, text
 
 from contact_center.models import Attempt, Call, Lead, Outbox
-from contact_center.store.claim_sql import CLASSES, earliest_sql, first_sql, pairs_sql, zones_sql
+from contact_center.store.claim_sql import CLASSES, earliest_sql, first_sql, heads_sql, pairs_sql, zones_sql
 from contact_center.store.claims import campaign_exhausted, lead_counts, next_due_at, zones_of
 from contact_center.store.engine import reading, writing
 from contact_center.store.tables import table_of
@@ -319,7 +319,9 @@ def test_sqlite_answers_every_question_of_a_claim_from_the_index_of_its_class(sq
             statements = [
                 pairs_sql(lead_class, "sqlite"),
                 zones_sql(lead_class, "sqlite"),
-                first_sql(lead_class, "sqlite", 2),
+                first_sql(lead_class, "sqlite", 1).element,
+                first_sql(lead_class, "sqlite", 2).element,
+                heads_sql("sqlite").statement.element,
             ]
             if lead_class.is_timed:
                 statements.append(earliest_sql(lead_class, "sqlite", 2).element)
