@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from contact_center.console.lead import number_of
 from contact_center.console.output import count, local, table
 from contact_center.errors import UsageError
 from contact_center.store.admin import By
-from contact_center.store.admin_dnc import EVERYBODY, add_dnc, remove_dnc
+from contact_center.store.admin_dnc import EVERYBODY, add_dnc, import_dnc, remove_dnc
 from contact_center.store.queries import campaign_id, find_campaign
 from contact_center.store.queries_leads import campaign_names, dnc_document, list_dnc
 
@@ -27,6 +28,8 @@ _BATCH = 500
 _LONGEST_LINE = 4096
 _GAP_SECONDS = 0.03
 """Between two batches, so that a running serve gets the write lock."""
+
+_AREA_CODE, _LOCAL = re.compile(r"[2-9]\d\d"), re.compile(r"\d{3}-?\d{4}")
 
 
 @dataclass(slots=True)
@@ -72,21 +75,27 @@ def add(
 @app.command("import", epilog="Example: callwright dnc import blocked.csv")
 def import_(
     ctx: typer.Context,
-    file: Path = typer.Argument(metavar="FILE", help="A number at the start of each line; a header is skipped."),
+    file: Path = typer.Argument(
+        metavar="FILE", help="A number at the start of each line, or area code and number; a header is skipped."
+    ),
     campaign: str = ForCampaign,
     reason: str = typer.Option("imported", "--reason", help="Why, for your records."),
 ) -> None:
-    """Put the numbers of a file on the list; a line that is no number is told and passed over."""
+    """Put the numbers of a file on the list; a line that is no number is told and passed over.
+
+    Takes a file of any length. What was read before an error stays on the list.
+    """
     console = console_of(ctx)
     key, added, leads = _key(console, campaign), 0, 0
-    bad = _Bad()
+    bad, served = _Bad(), console.serve_is_running()
     lines = _numbers(console, file, bad)
     while batch := list(islice(lines, _BATCH)):
         with console.writing() as session:
             by = By(console.actor, console.clock.now())
-            change = add_dnc(session, by, list(dict.fromkeys(batch)), key, reason[:120])
+            change = import_dnc(session, by, list(dict.fromkeys(batch)), key, reason[:120])
         added, leads = added + change.numbers, leads + change.leads
-        time.sleep(_GAP_SECONDS)
+        if served:
+            time.sleep(_GAP_SECONDS)
     for sentence in bad.first:
         console.err.print(sentence, markup=False, highlight=False, soft_wrap=True)
     console.done(
@@ -143,7 +152,7 @@ def _numbers(console: Console, file: Path, bad: _Bad) -> Iterator[str]:
             line = 0
             while text := stream.readline(_LONGEST_LINE):
                 line += 1
-                cell = text.replace(";", ",").replace("\t", ",").replace("|", ",").split(",")[0].strip().strip('"')
+                cell = _cell(text)
                 if not cell or (line == 1 and not any(c.isdigit() for c in cell)):
                     continue
                 try:
@@ -152,3 +161,11 @@ def _numbers(console: Console, file: Path, bad: _Bad) -> Iterator[str]:
                     bad.add(f"{file}: line {line}: {error}")
     except OSError as error:
         raise UsageError(f"{file}: it cannot be read ({error.strerror}); mend its permissions.") from None
+
+
+def _cell(line: str) -> str:
+    """The number of a line: its first cell, or the first two where national lists split off the area code."""
+    cells = [cell.strip().strip('"') for cell in line.replace(";", ",").replace("\t", ",").replace("|", ",").split(",")]
+    if len(cells) > 1 and _AREA_CODE.fullmatch(cells[0]) and _LOCAL.fullmatch(cells[1]):
+        return cells[0] + cells[1]
+    return cells[0]

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.orm import Session
 from sqlmodel import col
 
 from contact_center.errors import NotFound
-from contact_center.models import DncEntry, Lead
+from contact_center.models import Audit, DncEntry, Lead
 from contact_center.store.admin import By
 from contact_center.terms import LeadState
 
@@ -47,6 +47,14 @@ def add_dnc(session: Session, by: By, numbers: Sequence[str], campaign: int, rea
 
     At most some hundred numbers in one call: the write lock is held meanwhile.
     """
+    fresh, change = _put(session, by, numbers, campaign, reason)
+    for number in fresh:
+        by.note(session, "dnc", number, "add", {"campaign_id": campaign, "reason": reason}, obey=True)
+    return change
+
+
+def _put(session: Session, by: By, numbers: Sequence[str], campaign: int, reason: str) -> tuple[list[str], DncChange]:
+    """The numbers that were not on the list yet, put on it; waiting leads of all of them are held."""
     known = session.scalars(
         select(col(DncEntry.number)).where(col(DncEntry.number).in_(numbers), col(DncEntry.campaign_id) == campaign)
     )
@@ -59,9 +67,41 @@ def add_dnc(session: Session, by: By, numbers: Sequence[str], campaign: int, rea
     if campaign != EVERYBODY:
         stop = stop.where(col(Lead.campaign_id) == campaign)
     stopped = connection.execute(stop.values(**_held(by.at)))
-    for number in fresh:
-        by.note(session, "dnc", number, "add", {"campaign_id": campaign, "reason": reason}, obey=True)
-    return DncChange(len(fresh), int(stopped.rowcount))
+    return fresh, DncChange(len(fresh), int(stopped.rowcount))
+
+
+def import_dnc(session: Session, by: By, numbers: Sequence[str], campaign: int, reason: str = "") -> DncChange:
+    """Put a batch of E.164 numbers on the list, as :func:`add_dnc`, told of as one change.
+
+    A file of a million numbers becomes some thousand events instead of a million: each says how many numbers
+    came, and a running serve looks by :func:`listed_among` whether one of its calls is among them.
+    """
+    change = _put(session, by, numbers, campaign, reason)[1]
+    key = "company" if campaign == EVERYBODY else str(campaign)
+    payload = {"campaign_id": campaign, "numbers": change.numbers, "leads": change.leads, "reason": reason}
+    by.note(session, "dnc", key, "import", payload, obey=change.numbers > 0)
+    return change
+
+
+def listed_among(session: Session, calls: Iterable[tuple[str, int]]) -> set[tuple[str, int]]:
+    """Which of these (number, campaign) pairs are forbidden: what a running serve asks of the calls that ring."""
+    asked = set(calls)
+    rows = session.execute(
+        select(col(DncEntry.number), col(DncEntry.campaign_id)).where(
+            col(DncEntry.number).in_({number for number, _ in asked})
+        )
+    )
+    listed = {(number, campaign) for number, campaign in rows}
+    return {(number, campaign) for number, campaign in asked if {(number, EVERYBODY), (number, campaign)} & listed}
+
+
+def last_import_at(session: Session) -> datetime | None:
+    """When a list of numbers was last imported for the whole company: the age of the national list, if it is one."""
+    return session.scalars(
+        select(func.max(col(Audit.at))).where(
+            col(Audit.entity_id) == "company", col(Audit.entity) == "dnc", col(Audit.action) == "import"
+        )
+    ).one()
 
 
 def _held(at: datetime) -> dict[str, Any]:

@@ -50,7 +50,7 @@ def test_the_many_ways_to_write_a_number_are_one_number(text: str) -> None:
         ("+", "no digits"),
         ("abc", "does not belong"),
         ("1-800-FLOWERS", "does not belong"),
-        ("02079460018 ext 5", "does not belong"),
+        ("02079460018 ext", "does not belong"),
         ("02079460018;02079460019", "does not belong"),
         ("=1+1", "does not belong"),
         ("+44+20", "only stand in front"),
@@ -110,7 +110,7 @@ def test_a_number_lies_in_the_zones_of_its_place() -> None:
     assert zone_key(LONDON, site_zone="UTC") == "Europe/London"
     assert zone_key("+12125550123", site_zone="UTC") == "America/New_York"
     assert zone_key(LONDON, site_zone="UTC", explicit="asia/tokyo") == "Asia/Tokyo"
-    assert zone_key("+447700900123", site_zone="Europe/Paris") == "Europe/Paris"
+    assert zone_key("+447700900123", site_zone="Europe/Paris") == "Europe/London"
     assert zone_key("nonsense", site_zone="Europe/Paris") == "Europe/Paris"
     everywhere = zone_key("+18005550100", site_zone="UTC").split(",")
     assert {"America/New_York", "America/Los_Angeles", "Pacific/Honolulu"} & set(everywhere)

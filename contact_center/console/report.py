@@ -1,0 +1,14 @@
+"""`callwright report ...`: each report has a module of its own and is added to this sub-command here."""
+
+from __future__ import annotations
+
+import typer
+
+from contact_center.console import report_abandonment, report_evidence, report_queues, tracking
+
+app = typer.Typer(help="Reports.", no_args_is_help=False)
+app.command(epilog=report_abandonment.EXAMPLE)(report_abandonment.abandonment)
+app.command(epilog=report_evidence.EXAMPLE)(report_evidence.evidence)
+app.command(epilog=report_queues.QUEUES_EXAMPLE)(report_queues.queues)
+app.command(epilog=report_queues.AGENTS_EXAMPLE)(report_queues.agents)
+app.command(epilog=tracking.MATCHING_EXAMPLE)(tracking.matching)

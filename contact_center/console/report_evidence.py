@@ -1,0 +1,110 @@
+"""`callwright report evidence`: how a campaign called, as a file whose every change shows."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from contact_center.clock import iso
+from contact_center.console.context import Console, console_of
+from contact_center.console.lead import refuse_json_to_stdout
+from contact_center.console.moments import stretch
+from contact_center.console.output import count
+from contact_center.console.spreadsheet import written
+from contact_center.errors import CallwrightError, UsageError
+from contact_center.law.chain import ChainWriter, Verdict, lines_of, verify
+from contact_center.store.evidence import Asked
+from contact_center.store.evidence import evidence as evidence_lines
+from contact_center.store.evidence_seal import seal, sealed_ends
+from contact_center.store.queries import find_campaign
+
+EXAMPLE = (
+    "Example: callwright report evidence march.jsonl --campaign spring --from 2026-03-01 --to 2026-04-01, "
+    "later: callwright report evidence --verify march.jsonl"
+)
+
+
+def evidence(
+    ctx: typer.Context,
+    file: Path | None = typer.Argument(None, metavar="[FILE]", help="A file of JSON lines; without it, stdout."),
+    campaign: str = typer.Option("", "--campaign", help="Whose calls."),
+    since: str = typer.Option("", "--from", help="From this instant; from the first call when it is left out."),
+    until: str = typer.Option("", "--to", help="To this instant; now when it is left out."),
+    check: Path | None = typer.Option(None, "--verify", metavar="FILE", help="Say whether a file was changed."),
+    expect: str = typer.Option("", "--expect", metavar="HASH", help="With --verify: the end hash you noted."),
+) -> None:
+    """Everything that shows how a campaign called: settings, rules, each call, the ledgers.
+
+    Each line carries the hash of the one before. The hash of the last one is shown and noted in the audit log:
+    keep it elsewhere, too.
+    """
+    console = console_of(ctx)
+    if check is not None:
+        _verify(console, check, expect)
+    elif not campaign:
+        raise UsageError("Say whose evidence, as --campaign spring, or name a file to --verify.")
+    else:
+        _make(console, file, campaign, since, until)
+
+
+def _make(console: Console, file: Path | None, name: str, since: str, until: str) -> None:
+    refuse_json_to_stdout(console, file)
+    now, site = console.clock.now(), console.settings.site
+    with console.reading() as session:
+        campaign = find_campaign(session, name)
+    asked = Asked(
+        campaign=name,
+        stretch=stretch(since, until, site.timezone, now),
+        site_zone=site.timezone,
+        telemarketer=site.name,
+        made_by=console.actor,
+        made_at=now,
+        program=f"callwright {version('callwright')}",
+    )
+    chain = ChainWriter()
+    with written(file) as stream:
+        for body in evidence_lines(console.reading, campaign, asked):
+            stream.write(chain.line(body))
+        stream.write(chain.last())
+    with console.writing() as session:
+        seal(session, asked, lines=chain.lines, end=chain.end)
+    if file is not None and str(file) != "-":
+        document = {"file": str(file), "lines": chain.lines, "end": chain.end, "campaign": name, "made_at": iso(now)}
+        console.done(f"{count(chain.lines, 'line')} written to {file}. Note the hash of its end: {chain.end}", document)
+
+
+def _verify(console: Console, file: Path, expect: str) -> None:
+    try:
+        with file.open("rb") as stream:
+            verdict = verify(lines_of(stream))
+    except OSError as error:
+        raise UsageError(f"{file}: it cannot be read ({error.strerror}); name a file of `report evidence`.") from None
+    trouble = _trouble(console, verdict, expect)
+    if console.json:
+        console.emit({**_document(file, verdict), "sound": not trouble, "reason": trouble or None})
+    if trouble:
+        raise CallwrightError(f"{file}: {trouble}.")
+    if not console.json:
+        console.say(f"{file}: sound, {count(verdict.lines, 'line')}; its end is {verdict.end}.")
+
+
+def _trouble(console: Console, verdict: Verdict, expect: str) -> str:
+    """What is wrong with the file, in words; empty when nothing is."""
+    if not verdict.sound:
+        return f"the chain breaks at line {verdict.line}: {verdict.reason}"
+    if expect and expect.strip().lower() != verdict.end:
+        return f"its end {verdict.end} is not the hash you noted; it was made anew"
+    if expect:
+        return ""
+    with console.reading() as session:
+        known = sealed_ends(session)
+    return (
+        "" if verdict.end in known else f"its end {verdict.end} is not in the audit log; it was made anew or elsewhere"
+    )
+
+
+def _document(file: Path, verdict: Verdict) -> dict[str, Any]:
+    return {"file": str(file), "line": verdict.line or None, "lines": verdict.lines, "end": verdict.end}

@@ -1,0 +1,331 @@
+"""Caps on calls to a person and lock-outs after an abandoned call, asked with the claim."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import Engine, select, text
+from sqlalchemy.orm import Session
+from sqlmodel import col
+
+from contact_center.errors import NotFound
+from contact_center.models import Attempt, Call, Campaign, Lead
+from contact_center.options import CampaignOptions
+from contact_center.store.admin import By
+from contact_center.store.admin_dnc import (
+    add_dnc,
+    blocked_numbers,
+    import_dnc,
+    last_import_at,
+    listed_among,
+    remove_dnc,
+)
+from contact_center.store.changes import take_controls
+from contact_center.store.claims import Claim
+from contact_center.store.engine import reading, writing
+from contact_center.store.fact import Fact
+from contact_center.store.law_claims import FORBIDDEN, Hold, calls_since, held_by_law, put_off
+from contact_center.store.law_facts import NumberForbidden
+from contact_center.store.law_places import place_leads_again
+from contact_center.store.law_why import why_law_holds, why_law_slows
+from tests.unit.store.world import NOON, add_campaign, add_lead, events, one_call, row, rows, settled, take
+
+TAMPA, LONDON_NUMBER = "+18135550123", "+442079460018"
+FLORIDA = "America/New_York|US-FL"
+BRITAIN = "Europe/London|GB"
+HOUR = timedelta(hours=1)
+
+
+def called(session: Session, lead: int, campaign: int, at: datetime, outcome: str = "missed") -> None:
+    """A call that ended a minute after it began, as facts would have left it."""
+    session.execute(text("UPDATE lead SET state = CASE WHEN id = :id THEN 'new' ELSE 'closed' END"), {"id": lead})
+    (taken,) = take(session, campaign, now=at)
+    fact = settled(taken, outcome=outcome, ended_at=at + timedelta(minutes=1), next_attempt_at=at)
+    fact.apply(session)
+
+
+def hold(engine: Engine, lead: int, at: datetime, profile: str = "us_tsr", agent_is_sure: bool = False) -> Hold | None:
+    with reading(engine) as session:
+        own = session.get(Lead, lead)
+        assert own is not None
+        return held_by_law(session, [own], profile=profile, now=at, agent_is_sure=agent_is_sure).get(lead)
+
+
+def test_a_person_in_florida_is_called_three_times_a_day_whatever_campaign_calls_him(engine: Engine) -> None:
+    with writing(engine) as session:
+        campaigns = [add_campaign(session, f"c{n}") for n in range(4)]
+        leads = [add_lead(session, campaign, TAMPA, zones=FLORIDA) for campaign in campaigns]
+        for n in range(3):
+            called(session, leads[n], campaigns[n], NOON + n * HOUR)
+    fourth = hold(engine, leads[3], NOON + 3 * HOUR)
+    assert fourth == Hold("cap", NOON + 24 * HOUR, "3 calls in 24 h, 3 are allowed")
+    assert hold(engine, leads[3], NOON + 24 * HOUR - timedelta(seconds=1)) == fourth
+    assert hold(engine, leads[3], NOON + 24 * HOUR) is None
+    assert hold(engine, leads[3], NOON + 3 * HOUR, profile="none") is None
+
+
+def test_calls_that_the_trunk_swallowed_do_not_count(engine: Engine) -> None:
+    with writing(engine) as session:
+        campaign = add_campaign(session)
+        lead = add_lead(session, campaign, TAMPA, zones=FLORIDA)
+        for n in range(3):
+            called(session, lead, campaign, NOON + n * HOUR, "not_attempted" if n == 1 else "missed")
+    assert hold(engine, lead, NOON + 3 * HOUR) is None
+    with writing(engine) as session:
+        called(session, lead, campaign, NOON + 3 * HOUR)
+    assert hold(engine, lead, NOON + 4 * HOUR) is not None
+
+
+def test_a_call_that_is_up_counts_as_soon_as_its_intent_is_stored(engine: Engine) -> None:
+    with writing(engine) as session:
+        campaign = add_campaign(session)
+        lead = add_lead(session, campaign, TAMPA, zones=FLORIDA)
+        for n in range(2):
+            called(session, lead, campaign, NOON + n * HOUR)
+    assert hold(engine, lead, NOON + 2 * HOUR) is None
+    with writing(engine) as session:
+        session.execute(text("UPDATE lead SET state = 'new'"))
+        assert len(take(session, campaign, now=NOON + 2 * HOUR)) == 1
+    assert hold(engine, lead, NOON + 2 * HOUR) is not None
+
+
+def test_calls_of_agents_count_and_calls_back_do_not(engine: Engine) -> None:
+    with writing(engine) as session:
+        campaign = add_campaign(session)
+        lead = add_lead(session, campaign, TAMPA, zones=FLORIDA)
+        for n, kind in enumerate(("manual", "manual", "callback", "manual")):
+            if n == 3:
+                assert not held_by_law(session, [session.get_one(Lead, lead)], profile="us_tsr", now=NOON)
+            call = Call(id=f"call{n}", kind=kind, caller_number=TAMPA, started_at=NOON - HOUR)
+            session.add(call)
+            session.flush()
+    assert hold(engine, lead, NOON) is not None
+
+
+def test_the_cap_of_the_strictest_place_holds(engine: Engine) -> None:
+    with writing(engine) as session:
+        campaign = add_campaign(session)
+        leads = [
+            add_lead(session, campaign, number, zones=zones)
+            for number, zones in (
+                ("+12125550123", "America/New_York|US-NY"),
+                ("+12125550124", "America/New_York|US-FL,US-NY"),
+                ("+18005550125", "America/Chicago,America/New_York|US"),
+            )
+        ]
+        for n in range(3):
+            for lead in leads:
+                called(session, lead, campaign, NOON + n * HOUR)
+    assert [hold(engine, lead, NOON + 3 * HOUR) is not None for lead in leads] == [False, True, True]
+
+
+def test_after_an_abandoned_call_a_british_person_is_left_alone_for_72_hours(engine: Engine) -> None:
+    with writing(engine) as session:
+        campaign, other = add_campaign(session), add_campaign(session, "autumn")
+        lead = add_lead(session, campaign, LONDON_NUMBER, zones=BRITAIN)
+        twin = add_lead(session, other, LONDON_NUMBER, zones=BRITAIN)
+        called(session, lead, campaign, NOON, "no_free_operators")
+    until = NOON + timedelta(minutes=1) + 72 * HOUR
+    for own in (lead, twin):
+        assert hold(engine, own, NOON + HOUR, "uk_ofcom") == Hold(
+            "lockout", until, "a call was abandoned; locked out for 72 h"
+        )
+        assert hold(engine, own, until - timedelta(seconds=1), "uk_ofcom") is not None
+        assert hold(engine, own, until, "uk_ofcom") is None
+    assert hold(engine, lead, NOON + HOUR, "uk_ofcom", agent_is_sure=True) is None
+    assert hold(engine, lead, NOON + HOUR, "us_tsr") is not None, "his own country's law holds, too"
+    assert hold(engine, lead, NOON + HOUR, "none") is None
+
+
+def test_a_lead_that_is_held_waits_until_it_may_be_called(engine: Engine) -> None:
+    with writing(engine) as session:
+        campaign = add_campaign(session)
+        lead = add_lead(session, campaign, TAMPA, zones=FLORIDA)
+        put_off(session, lead, Hold("cap", NOON + 5 * HOUR, "3 calls in 24 h, 3 are allowed"), NOON)
+        assert take(session, campaign, now=NOON + 4 * HOUR) == []
+    stored = row(engine, Lead, id=lead)
+    assert (stored["state"], stored["next_attempt_at"], stored["attempts"]) == ("due", NOON + 5 * HOUR, 0)
+    assert ("lead.state", str(lead), 1) in events(engine, "lead")
+    with writing(engine) as session:
+        assert len(take(session, campaign, now=NOON + 5 * HOUR)) == 1
+        put_off(session, lead, Hold("cap", NOON + 9 * HOUR, "x"), NOON)
+    assert row(engine, Lead, id=lead)["state"] == "dialing", "what is on the line is not put off"
+
+
+def test_the_predicates_say_the_same_in_sql(engine: Engine) -> None:
+    with writing(engine) as session:
+        campaign = add_campaign(session)
+        leads = [add_lead(session, campaign, f"+1813555{n:04d}", zones=FLORIDA) for n in range(3)]
+        for n in range(2):
+            called(session, leads[0], campaign, NOON + n * HOUR)
+        add_dnc(session, By("test", NOON), ["+18135550001"], campaign)
+        add_dnc(session, By("test", NOON), ["+18135550002"], campaign + 1)
+        assert calls_since(session, leads, NOON + timedelta(minutes=1)) == {leads[0]: 1, leads[1]: 0, leads[2]: 0}
+        found = session.execute(text(f"SELECT id FROM lead WHERE {FORBIDDEN}")).scalars().all()
+    assert found == [leads[1]]
+
+
+@dataclass
+class Race:
+    """What two threads did: when the entry was committed, and which claims came when."""
+
+    claims: list[tuple[int, Claim]]
+    committed: int = 0
+
+
+@pytest.mark.parametrize("round_", range(5))
+def test_no_lead_is_claimed_after_its_number_was_put_on_the_list(engine: Engine, round_: int) -> None:
+    numbers = [f"+1813556{n:04d}" for n in range(100)]
+    with writing(engine) as session:
+        campaign = add_campaign(session, f"race{round_}")
+        for number in numbers:
+            add_lead(session, campaign, number)
+    order: list[tuple[str, str]] = []
+    turn = threading.Lock()
+
+    def forbid_all() -> None:
+        for number in reversed(numbers):
+            with writing(engine) as session:
+                add_dnc(session, By("test", NOON), [number], 0)
+            with turn:
+                order.append(("forbidden", number))
+
+    def claim_all() -> None:
+        while True:
+            with turn:
+                before = {number for what, number in order if what == "forbidden"}
+            with writing(engine) as session:
+                taken = take(session, campaign)
+            if not taken:
+                return
+            with turn:
+                order.extend(("claimed", one.number) for one in taken)
+            assert not {one.number for one in taken} & before, "claimed after the commit of its entry"
+
+    errors: list[BaseException] = []
+
+    def guarded(work: object) -> None:
+        try:
+            work()  # type: ignore[operator]
+        except BaseException as error:  # handed to the test below
+            errors.append(error)
+
+    threads = [threading.Thread(target=guarded, args=(work,)) for work in (forbid_all, claim_all)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+    assert not errors, errors
+    claimed = [number for what, number in order if what == "claimed"]
+    assert len(claimed) == len(set(claimed))
+    assert {row_["state"] for row_ in rows(engine, Lead)} <= {"dialing", "dnc"}
+
+
+def test_a_serve_learns_which_of_its_ringing_calls_are_forbidden(engine: Engine) -> None:
+    taken = one_call(engine, LONDON_NUMBER)
+    ringing = [(taken.number, taken.campaign_id), ("+441632960999", taken.campaign_id)]
+    with writing(engine) as session:
+        assert listed_among(session, ringing) == set()
+        import_dnc(session, By("test", NOON), [LONDON_NUMBER, "+441632960002"], taken.campaign_id + 1)
+        assert listed_among(session, ringing) == set(), "another campaign's list"
+        add_dnc(session, By("test", NOON), [LONDON_NUMBER], taken.campaign_id)
+        assert listed_among(session, ringing) == {ringing[0]}
+        assert listed_among(session, []) == set()
+    with writing(engine) as session:
+        told = [(one.entity, one.action, one.entity_id) for one in take_controls(session, NOON)]
+    assert ("dnc", "add", LONDON_NUMBER) in told
+    assert ("dnc", "import", str(taken.campaign_id + 1)) in told
+    with reading(engine) as session:
+        call = session.scalars(select(Attempt).where(col(Attempt.live_number).is_not(None))).one()
+        assert (call.number, call.campaign_id) in listed_among(session, [(call.number, call.campaign_id)])
+
+
+def test_an_import_is_one_change_for_others_however_many_numbers_it_has(engine: Engine) -> None:
+    numbers = [f"+4416329{n:05d}" for n in range(500)]
+    with writing(engine) as session:
+        campaign = add_campaign(session)
+        add_lead(session, campaign, numbers[7])
+        assert last_import_at(session) is None
+        change = import_dnc(session, By("test", NOON), numbers, 0, "registry")
+        assert (change.numbers, change.leads) == (500, 1)
+        assert import_dnc(session, By("test", NOON + HOUR), numbers, 0).numbers == 0
+        assert last_import_at(session) == NOON + HOUR, "the same list again is a fresh list"
+        assert blocked_numbers(session, numbers[:3], campaign) == set(numbers[:3])
+        remove_dnc(session, By("test", NOON), numbers[7], 0)
+        with pytest.raises(NotFound):
+            remove_dnc(session, By("test", NOON), numbers[7], 0)
+    assert events(engine, "dnc")[0] == ("dnc.import", "company", 1)
+    assert len(events(engine, "dnc")) == 3
+    assert row(engine, Lead, number=numbers[7])["state"] == "new"
+
+
+def test_a_wish_made_on_the_phone_is_a_fact_that_claims_wait_for(engine: Engine) -> None:
+    wish = NumberForbidden(number=LONDON_NUMBER, campaign_id=0, reason="asked on the phone", actor="caller", at=NOON)
+    assert wish.holds_back
+    assert Fact.from_json(wish.to_json()) == wish
+    with writing(engine) as session:
+        campaign = add_campaign(session)
+        add_lead(session, campaign, LONDON_NUMBER)
+        wish.apply(session)
+        wish.apply(session)
+        assert take(session, campaign) == []
+        assert blocked_numbers(session, [LONDON_NUMBER], campaign) == {LONDON_NUMBER}
+        assert len(take_controls(session, NOON)) == 1
+    assert row(engine, Lead, number=LONDON_NUMBER)["state"] == "dnc"
+
+
+def test_why_says_what_the_law_holds_against_a_lead(engine: Engine) -> None:
+    options = CampaignOptions().changed(profile="us_tsr")
+    with writing(engine) as session:
+        campaign = add_campaign(session)
+        lead = add_lead(session, campaign, TAMPA, zones=FLORIDA)
+        evening = datetime(2026, 3, 3, 1, 30, tzinfo=UTC)
+        for n in range(3):
+            called(session, lead, campaign, evening - (5 - n) * HOUR)
+        own = session.get_one(Lead, lead)
+        hours, cap = why_law_holds(session, own, options, evening)
+        assert (hours.rule, cap.rule) == ("outside_hours", "cap")
+        assert "US-FL: calls 08:00-20:00 only" in hours.detail
+        assert "opens at 2026-03-03 08:00:00 America/New_York" in hours.detail
+        assert cap.detail == "3 calls in 24 h, 3 are allowed: not before 2026-03-03 15:30:00 America/New_York."
+        assert list(why_law_holds(session, own, CampaignOptions(), NOON + 4 * HOUR)) == []
+
+
+def test_why_says_where_a_campaign_stands_in_each_window(engine: Engine) -> None:
+    with writing(engine) as session:
+        campaign = add_campaign(session)
+        lead = add_lead(session, campaign, TAMPA, zones=FLORIDA)
+        called(session, lead, campaign, NOON, "no_free_operators")
+        session.execute(text("UPDATE attempt SET answered_at = intent_at"))
+        row_ = session.get_one(Campaign, campaign)
+        row_.options = {**row_.options, "profile": "us_tsr"}
+        law, day, month = why_law_slows(session, row_, NOON + HOUR, "UTC")
+        assert (law.detail, law.binds) == ("Profile us_tsr.", False)
+        assert day.detail.startswith("1 / 1 = 100.00 % abandoned in 24 hours, 3 % allowed: one call per free agent")
+        assert (day.binds, month.binds) == (True, True)
+
+
+def test_leads_of_an_older_program_get_the_key_of_their_place(engine: Engine) -> None:
+    with writing(engine) as session:
+        campaign = add_campaign(session)
+        leads = {
+            add_lead(session, campaign, TAMPA, zones="America/New_York"): FLORIDA,
+            add_lead(
+                session, campaign, LONDON_NUMBER, zones="Europe/Paris"
+            ): "Europe/Paris|GB|Europe/London,Europe/Paris",
+            add_lead(
+                session, campaign, "+18505550123", zones="America/Chicago,America/New_York", fields={"zip": "32501"}
+            ): "America/Chicago|US-FL",
+            add_lead(session, campaign, "+12125550123", zones="America/New_York", state="done"): "America/New_York",
+        }
+        for n in range(600):
+            add_lead(session, campaign, f"+1813556{n:04d}", zones="America/New_York")
+        after = place_leads_again(session, campaign, site_zone="UTC")
+        assert after is not None
+        assert place_leads_again(session, campaign, site_zone="UTC", after_id=after) is None
+    stored = {one["id"]: one["zones"] for one in rows(engine, Lead)}
+    assert {key: stored[key] for key in leads} == leads
+    assert list(stored.values()).count(FLORIDA) == 601
