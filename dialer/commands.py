@@ -1,4 +1,4 @@
-"""The dialer's own commands: `lead import`."""
+"""The dialer's own commands: `lead import` and `campaign trace`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from contact_center.console import lead
 from contact_center.console.context import Console, console_of
 from contact_center.console.output import clean, count
 from contact_center.errors import UsageError
+from dialer import trace_commands
 from dialer.lead_import import Dedupe, ImportOrder, ImportResult, LeadImporter, OnProgress
 
 _DEDUPE: tuple[Dedupe, ...] = ("campaign", "system", "none")
@@ -23,6 +24,7 @@ def mount(app: typer.Typer) -> None:
     """Add the commands to the root app, which has those of contact_center.console already."""
     if not any(command.name == "import" for command in lead.app.registered_commands):
         lead.app.command("import", epilog="Example: callwright lead import spring customers.csv")(import_leads)
+    trace_commands.mount()
 
 
 def import_leads(

@@ -1,15 +1,15 @@
 """The dialer: every campaign's pace turned into committed intents, and intents into calls.
 
 Order of things for each call: choose lead and line in one transaction (the intent), look once more whether
-calls may be placed, place it. What cannot be placed after all is given back, since nothing was sent.
+calls may be placed, place it. What cannot be placed after all is given back, since nothing was sent. A campaign is
+looked at when something happened that may make it want more calls, and else at its time.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from datetime import datetime, timedelta
-from math import ceil
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 
 import structlog
 from sqlalchemy import select
@@ -22,23 +22,30 @@ from contact_center.errors import Unreachable
 from contact_center.models import Campaign
 from contact_center.roster import Roster
 from contact_center.settings import Settings
-from contact_center.store.claims import Claim, campaign_exhausted, claim, has_leads, next_due_at, zones_of
+from contact_center.store.claims import Claim
 from contact_center.store.errors import OutcomeUnknown
-from contact_center.store.facts import CampaignStateChanged, PaceNoted
+from contact_center.store.facts import CampaignStateChanged
 from contact_center.store.recovery import OpenAttempt
 from contact_center.store.writer import Writer
-from contact_center.terms import AgentState, CallKind, CampaignMode, CampaignState
-from contact_center.zones import is_open
-from dialer.campaign import CampaignRun, LiveCall
+from contact_center.terms import CampaignMode, CampaignState
+from dialer.calling_hours import CallingHours
+from dialer.campaign import CampaignRun, LiveCall, Past
+from dialer.floor import AgentEvent, Floor
+from dialer.intents import MOST_AT_ONCE, Want, bundles, order_of, take_leads
 from dialer.ledger import Ledger
+from dialer.looks import Looks
+from dialer.notes import Notes
+from dialer.sharing import Sharing
+from dialer.teams import LOOKED_AT, Teams, few, turn
+from dialer.trace_file import Traces
 from dialer.trunks import Trunks
+from dialer.upkeep import Upkeep
 
-TICK_SECONDS = 0.5  # the longest time between two looks at the world; most looks are woken by an event
-ZONES_SECONDS = 5.0  # how long the zones of a campaign's leads are remembered
-FINISH_CHECK_SECONDS = 1.0  # how often it is looked whether a campaign without free agents is done
-SAME_LOOK_SECONDS = 0.5  # before leads that could not be taken are looked at again, if nothing happens
-NOTE_SECONDS = 1.0  # decisions are kept for `why campaign` at most so often
-MOST_AT_ONCE = 50  # intents in one transaction: a burst must not hold the database for others
+TICK_SECONDS = 0.5  # the longest time between two looks at a campaign that dials ahead, or that could not dial
+CAMPAIGNS_A_SECOND = 1000  # that dial ahead; more of them are looked at less often each
+FINISH_SECONDS = 0.2  # before it is looked again whether a campaign is done whose last call is being stored
+SAFETY_SECONDS = 5.0  # between two looks at a campaign for which nothing happens
+LOOKS_A_TURN = 20  # campaigns looked at before the calls get their turn
 
 log = structlog.get_logger(__name__)
 
@@ -47,29 +54,66 @@ class Dialer:
     """Runs all campaigns. ``ledger`` is told what becomes of the calls."""
 
     def __init__(self, *, writer: Writer, roster: Roster, placer: PlaceCall, settings: Settings, clock: Clock) -> None:
-        self._writer, self._roster, self._placer = writer, roster, placer
+        self._writer, self._placer = writer, placer
         self._settings, self._clock = settings, clock
         self.trunks = Trunks(settings, clock, writer.post)
         self.campaigns: dict[int, CampaignRun] = {}
-        self._wake = asyncio.Event()
-        self.ledger = Ledger(
-            campaigns=self.campaigns, trunks=self.trunks, clock=clock, post=writer.post, wake=self.wake
+        self._looks, self._teams = Looks(clock), Teams()
+        self._hours, self._traces, self._notes = (
+            CallingHours(writer, clock),
+            Traces(settings),
+            Notes(clock, writer.post),
         )
-        self._zones_at: dict[int, float] = {}
-        self._noted: dict[int, tuple[dict[str, object], float]] = {}
-        self.draining = False
-        roster.listeners.append(self.wake)
+        self.ledger = Ledger(
+            campaigns=self.campaigns, trunks=self.trunks, clock=clock, post=writer.post, changed=self._calls_changed
+        )
+        self._floor = Floor(roster, clock, self._agent_changed, self._wake_team)
+        self._sharing = Sharing(self._floor)
+        self._upkeep = Upkeep(self.campaigns, self._floor, writer, clock, self._traces)
+        self._starved: set[int] = set()
+        self._draining = False
+
+    @property
+    def draining(self) -> bool:
+        """Whether no call is placed any more because the process is about to end."""
+        return self._draining
+
+    @draining.setter
+    def draining(self, value: bool) -> None:
+        self._draining = value
+        if value:
+            self._upkeep.keep_all()
+
+    # -- what happens ---------------------------------------------------------------------------------
 
     def wake(self) -> None:
-        """Something changed: look at the world again."""
-        self._wake.set()
+        """Something changed: look at every campaign again."""
+        self._looks.wake(run.id for run in self.campaigns.values() if run.state in LOOKED_AT)
+
+    def _wake_team(self, team: str) -> None:
+        """An agent of this team may take a call now, or soon."""
+        self._looks.wake(few(self._teams.users_of(team)))
+
+    def _agent_changed(self, event: AgentEvent) -> None:
+        self.ledger.agent(event, self._teams.users_of(event.team))
+
+    def _calls_changed(self, run: CampaignRun, leaves_room: bool) -> None:
+        """A campaign's calls have changed. A call that ended leaves room for others, and its line is free."""
+        self._sharing.count(run)
+        if leaves_room:
+            self._looks.wake([run.id])
+            self._looks.wake(few(self._teams.sharing_with(run.team)))
+            self._looks.wake(few(self.campaigns[campaign] for campaign in self._starved))
 
     # -- campaigns ------------------------------------------------------------------------------------
 
     async def load(self) -> None:
         """Take every campaign as the store knows it."""
-        for row in await self._writer.read(lambda s: list(s.scalars(select(Campaign)))):
-            self._take_row(row)
+        rows = await self._writer.read(lambda s: list(s.scalars(select(Campaign))))
+        pasts = await self._upkeep.pasts(rows)
+        for row in rows:
+            self._take_row(row, pasts.get(row.id or 0))
+        self.wake()
 
     async def reload(self, name: str) -> None:
         """Obey what a supervisor changed in a campaign, or in its leads."""
@@ -79,18 +123,32 @@ class Dialer:
 
         row = await self._writer.read(read)
         if row is not None:
-            self._take_row(row)
-        self.wake()
+            self._take_row(row, (await self._upkeep.pasts([row])).get(row.id or 0))
+            self._wake_team(row.team)
+            self._looks.wake([row.id or 0])
 
-    def _take_row(self, row: Campaign) -> None:
-        run = self.campaigns.get(row.id or 0)
+    def _take_row(self, row: Campaign, past: Past | None) -> None:
+        run, at = self.campaigns.get(row.id or 0), self._clock.now().timestamp()
+        options = row.options or {}
+        trace = self._traces.of(row.name, bool(options.get("record_trace")))
+        write = trace.write if trace else None
         if run is None:
-            run = self.campaigns[row.id or 0] = CampaignRun.of(row)
+            try:
+                run = self.campaigns[row.id or 0] = CampaignRun.of(row, past, at=at, write=write)
+            except ValueError as error:  # a row that makes no sense must not keep the others from being dialled
+                log.error("a campaign is left out: its settings make no sense", campaign=row.name, reason=str(error))
+                return
         else:
-            run.take(row)
-        self._zones_at.pop(run.id, None)
+            was = run.state
+            run.take(row, past, at=at, write=write)
+            if was is CampaignState.RUNNING is not run.state:
+                self._upkeep.keep(run)
+        self._hours.forget(run.id)
+        self._starved.discard(run.id)
+        self._sharing.count(run)
+        self._teams.sort(self.campaigns.values())
         if run.state in (CampaignState.ENDING, CampaignState.STOPPED):
-            for call in run.ringing:
+            for call in run.ringing.values():
                 call.withdrawn = True
                 self._placer.withdraw(call.order)
 
@@ -98,7 +156,7 @@ class Dialer:
         """Leads were added: a campaign that had run out of them goes on."""
         await self.reload(name)
         for run in self.campaigns.values():
-            if run.name == name and run.state is CampaignState.FINISHED and not await self._is_exhausted(run):
+            if run.name == name and run.state is CampaignState.FINISHED and await self._hours.has_work(run):
                 self._change_state(run, CampaignState.RUNNING)
 
     async def leads_changed(self) -> None:
@@ -108,107 +166,134 @@ class Dialer:
             if run.state is CampaignState.FINISHED:
                 await self.leads_arrived(run.name)
 
-    async def _is_exhausted(self, run: CampaignRun) -> bool:
-        return await self._writer.read(lambda session: campaign_exhausted(session, run.id))
-
     def refresh_leads(self) -> None:
         """Leads changed somewhere: look again in every campaign."""
         for run in self.campaigns.values():
             run.refresh()
-            self._zones_at.pop(run.id, None)
+            self._hours.forget(run.id)
         self.wake()
 
     # -- the loop -------------------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Dial until cancelled; owned by ``serve``."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._look_for_ever(), name="looks")
+                group.create_task(self._upkeep.run(), name="upkeep")
+        finally:
+            self._traces.close()
+
+    async def _look_for_ever(self) -> None:
         while True:
-            self._wake.clear()
+            chosen = await self._looks.next()
             try:
-                wait = await self._look()
+                await self._look(chosen)
             except Unreachable as error:
                 log.warning("dialling stands still", action="dial", reason=str(error))
-                wait = TICK_SECONDS
+                self._again(chosen, TICK_SECONDS)
             except Exception:  # calls that are up must not end because of one look that failed
                 log.exception("a look at the campaigns failed", action="dial")
-                wait = TICK_SECONDS
-            try:
-                async with asyncio.timeout(wait):
-                    await self._wake.wait()
-            except TimeoutError:
-                continue
+                self._again(chosen, TICK_SECONDS)
+
+    def _again(self, chosen: Iterable[int], seconds: float) -> None:
+        for campaign in chosen:
+            self._looks.at(campaign, seconds)
 
     @property
     def may_dial(self) -> bool:
         """Whether ARI and the database are proven alive."""
-        return self._placer.ready and self._writer.healthy and not self.draining
+        return self._placer.ready and self._writer.healthy and not self._draining
 
-    async def _look(self) -> float:
-        """One look at every campaign. Returns the seconds until the next one at the latest."""
-        wait = TICK_SECONDS
-        running = [r for r in self.campaigns.values() if r.state is CampaignState.RUNNING]
-        for run in sorted(running, key=lambda r: (-r.options.priority, r.last_placed)):
-            wait = min(wait, await self._pace(run) if self.may_dial else TICK_SECONDS)
-        for run in self.campaigns.values():
-            if run.state is CampaignState.ENDING and self._placer.ready and not run.live and not run.reserved:
-                self._change_state(run, CampaignState.STOPPED)
-        return max(wait, 0.005)
+    async def _look(self, chosen: set[int]) -> None:
+        """One look at these campaigns, those of higher priority and those that have waited longest first."""
+        runs = [self.campaigns[campaign] for campaign in chosen if campaign in self.campaigns]
+        for run in runs:
+            self._looks.at(run.id, None)
+            if run.state is CampaignState.ENDING:
+                self._end(run)
+        running = sorted((run for run in runs if run.state is CampaignState.RUNNING), key=turn)
+        if not self.may_dial:
+            self._again((run.id for run in running), TICK_SECONDS)
+            return
+        self._floor.look()
+        wants: list[Want] = []
+        try:
+            for n, run in enumerate(running, 1):
+                if want := self._pace(run):
+                    wants.append(want)
+                if n % LOOKS_A_TURN == 0:
+                    await asyncio.sleep(0)
+            for bundle in bundles(wants):
+                del wants[: len(bundle)]
+                await self._dial(bundle)
+        finally:
+            for want in wants:
+                self._release(want, 0)
+        for run in running:
+            await self._finish_if_done(run)
 
-    async def _pace(self, run: CampaignRun) -> float:
+    def _end(self, run: CampaignRun) -> None:
+        if not self._placer.ready:
+            self._looks.at(run.id, TICK_SECONDS)
+        elif not run.live and not run.reserved:
+            self._change_state(run, CampaignState.STOPPED)
+
+    def _pace(self, run: CampaignRun) -> Want | None:
+        """What a campaign wants now, its lines taken. Says when to look at it again."""
         now, at = self._clock.monotonic(), self._clock.now()
         if run.mode is CampaignMode.PREVIEW:
-            return TICK_SECONDS  # nobody is called before an agent has seen the lead
+            return None  # nobody is called before an agent has seen the lead
         if run.look_at is not None and at < run.look_at:
-            return (run.look_at - at).total_seconds()
-        offered = sum(1 for seat in self._roster if seat.engaged is AgentState.OFFERED and seat.call_id in run.call_ids)
-        waiting = max(run.waiting - offered, 0)
-        on_line = len(self._roster.on_line(run.team))
-        want = run.wants(now, self._idle_for(run), on_line, *self._ages(run, at), waiting)
+            self._looks.at(run.id, (run.look_at - at).total_seconds())
+            return None
+        run.look_at = None
+        line_in = self.trunks.wait_seconds(run.options.trunk)
+        if run.id in self._starved and line_in is None:
+            self._looks.at(run.id, TICK_SECONDS)
+            return None
+        self._starved.discard(run.id)
+        want = run.wants(now, self._sharing.scene(run, now, _next_odds(run)), at.timestamp())
+        self._looks.at(run.id, self._rest(run))
         if want <= 0:
-            await self._finish_if_done(run, now)
-            self._note(run, at, "no free agent" if not self._roster.idle(run.team) else "the pace", 0)
-            return TICK_SECONDS
+            self._notes.take(run, at, "the pace" if self._floor.crew(run.team).idle else "no free agent", 0)
+            return None
         lines = self._lines(run, min(want, MOST_AT_ONCE))
         if not lines:
-            self._note(run, at, "no free line on the trunks", 0)
-            line_in = self.trunks.wait_seconds(run.options.trunk)
-            return TICK_SECONDS if line_in is None else line_in
-        return await self._dial(run, lines)
+            self._notes.take(run, at, "no free line on the trunks", 0)
+            self._starved.add(run.id)
+            self._looks.at(run.id, TICK_SECONDS if line_in is None else max(line_in, 0.005))
+            return None
+        run.reserved += len(lines)
+        self._sharing.count(run)
+        return Want(run, lines, cut=len(lines) < want)
 
-    def _idle_for(self, run: CampaignRun) -> int:
-        """Idle agents less those for whom calls of campaigns that do not give way are ringing already.
+    def _release(self, want: Want, used: int) -> None:
+        """The intents of a want are stored or will not be: lines without one are given back."""
+        want.run.reserved -= len(want.lines)
+        for name in want.lines[used:]:
+            self.trunks.give_back(name)
+        self._sharing.count(want.run)
 
-        A campaign's calls are first taken to be for the agents whom only it may use.
-        """
-        idle = self._roster.idle(run.team)
-        for other in self.campaigns.values():
-            shares = not run.team or not other.team or run.team == other.team
-            if other is run or not shares or other.options.priority < run.options.priority:
-                continue
-            its_own = max(self._roster.idle(other.team) - self._roster.idle(run.team), 0) if run.team else 0
-            idle -= max(ceil(other.agents_claimed) - its_own, 0)
-        return max(idle, 0)
+    def _rest(self, run: CampaignRun) -> float | None:
+        """Seconds until a campaign is looked at again if nothing happens."""
+        crew = self._floor.whole(run.team)
+        if not crew.on_line:
+            return None
+        if not run.looks_ahead and not crew.idle:
+            return SAFETY_SECONDS
+        return max(TICK_SECONDS, self._teams.running / CAMPAIGNS_A_SECOND)
 
-    async def _finish_if_done(self, run: CampaignRun, now: float) -> None:
+    async def _finish_if_done(self, run: CampaignRun) -> None:
         """A campaign that has nobody left to call is finished, also while no agent is free."""
-        if run.live or run.reserved or now - run.checked < FINISH_CHECK_SECONDS or self._writer.backlog:
+        if not run.may_be_done or run.live or run.reserved or run.state is not CampaignState.RUNNING:
             return
-        run.checked = now
-
-        def done(session: Session) -> bool:
-            return campaign_exhausted(session, run.id) and has_leads(session, run.id)
-
-        if await self._writer.read(done) and not run.live and not run.reserved:
+        if self._writer.backlog:
+            self._looks.by(run.id, FINISH_SECONDS)
+            return
+        run.may_be_done = False
+        if await self._hours.exhausted(run) and not run.live and not run.reserved:
             self._change_state(run, CampaignState.FINISHED)
-
-    def _ages(self, run: CampaignRun, at: datetime) -> tuple[list[float], list[float]]:
-        talking, wrapping = [], []
-        for seat in self._roster.on_line(run.team):
-            if seat.state is AgentState.TALKING:
-                talking.append((at - seat.since_at).total_seconds())
-            elif seat.state is AgentState.WRAP_UP:
-                wrapping.append((at - seat.since_at).total_seconds())
-        return talking, wrapping
 
     def _lines(self, run: CampaignRun, want: int) -> list[str]:
         lines: list[str] = []
@@ -216,129 +301,79 @@ class Dialer:
             lines.append(name)
         return lines
 
-    async def _dial(self, run: CampaignRun, lines: list[str]) -> float:
+    async def _dial(self, bundle: Sequence[Want]) -> None:
         """Commit intents for the lines taken, then place the calls."""
+        taken: list[list[Claim]] = [[] for _ in bundle]
         at = self._clock.now()
-        run.reserved += len(lines)
         try:
-            open_zones = await self._open_zones(run, at)
-            claims = await self._writer.commit(lambda session: self._claim(session, run, lines, at, open_zones))
-        except BaseException as error:
-            for name in lines:
-                self.trunks.give_back(name)
-            if isinstance(error, OutcomeUnknown):
-                log.error("whether intents were stored is not known; they are settled once it is", campaign=run.name)
+            for want in bundle:
+                want.open_zones = await self._hours.open_zones(want.run, at)
+            odds = [want.odds for want in bundle]
+            taken = await self._writer.commit(lambda session: take_leads(session, bundle, odds, at), ahead=True)
+        except OutcomeUnknown:
+            log.error("whether intents were stored is not known; they are settled once it is", action="dial")
             raise
         finally:
-            run.reserved -= len(lines)
-        for name in lines[len(claims) :]:
-            self.trunks.give_back(name)
-        for claimed in claims:
-            self._place(run, claimed)
-        self._note(run, at, "" if len(claims) == len(lines) else "no lead may be called now", len(claims))
-        if len(claims) < len(lines):
-            return await self._nothing_left(run, open_zones, at)
-        return 0.0
-
-    def _claim(
-        self,
-        session: Session,
-        run: CampaignRun,
-        lines: Sequence[str],
-        at: datetime,
-        open_zones: Sequence[str],
-    ) -> list[Claim]:
-        return claim(
-            session,
-            campaign_id=run.id,
-            want=len(lines),
-            now=at,
-            open_zones=open_zones,
-            trunks=lines,
-            max_attempts=run.options.max_attempts,
-            kind=CallKind(run.mode.value),
-        )
+            for want, claims in zip(bundle, taken, strict=True):
+                self._release(want, len(claims))
+        for want, claims in zip(bundle, taken, strict=True):
+            for claimed in claims:
+                self._place(want.run, claimed)
+            self._sharing.count(want.run)
+            short = len(claims) < len(want.lines)
+            self._notes.take(want.run, at, "no lead may be called now" if short else "", len(claims))
+        for want, claims in zip(bundle, taken, strict=True):
+            if len(claims) < len(want.lines):
+                await self._nothing_left(want.run, want.open_zones, at)
+                others = self._teams.sharing_with(want.run.team)
+                self._looks.wake(few(other for other in others if other is not want.run))
+            elif want.cut:
+                line_in = self.trunks.wait_seconds(want.run.options.trunk)
+                self._looks.at(want.run.id, TICK_SECONDS if line_in is None else line_in)
 
     def _place(self, run: CampaignRun, claimed: Claim) -> None:
-        order = self._order(run, claimed)
-        run.live[order.channel_id] = LiveCall(order, self._clock.monotonic())
-        run.last_placed = self._clock.monotonic()
+        order = order_of(run, claimed, self.trunks, self._settings)
+        now = self._clock.monotonic()
+        run.last_placed = now
+        forecast = run.coming.pop(claimed.lead_id, None)
         if not self.may_dial or run.state is not CampaignState.RUNNING:
             self.ledger.never_placed(run, order)
             return
-        run.pacer.observe("dial", run.last_placed, order.attempt_id)
+        self.ledger.placed(run, LiveCall(order, now, forecast=forecast))
+        run.pacer.observe("dial", now, order.attempt_id)
         self._placer.place(order)
 
     def rebuild(self, attempt: OpenAttempt) -> DialOrder | None:
         """The order behind an attempt that an earlier process committed; None: its campaign is gone."""
         run = self.campaigns.get(attempt.campaign_id)
-        return self._order(run, attempt) if run else None
+        return order_of(run, attempt, self.trunks, self._settings) if run else None
 
-    def _order(self, run: CampaignRun, claimed: Claim | OpenAttempt) -> DialOrder:
-        there = claimed.trunk in self.trunks.lines  # an adopted call may be on a trunk since removed
-        return DialOrder(
-            call_id=claimed.call_id,
-            channel_id=claimed.channel_id,
-            attempt_id=claimed.attempt_id,
-            n=claimed.n,
-            attempts=claimed.attempts,
-            lead_id=claimed.lead_id,
-            campaign=run.name,
-            kind=claimed.kind,
-            number=claimed.number,
-            trunk=claimed.trunk,
-            endpoint=self.trunks.dial_string(claimed.trunk, claimed.number) if there else "",
-            caller_id=run.options.caller_id,
-            team=run.team,
-            prefer_agent=claimed.last_agent if run.options.sticky else "",
-            hide_number=run.options.hide_number,
-            force_hangup=run.options.force_hangup,
-            ring_seconds=run.options.ring_seconds,
-            agent_ring_seconds=float(self._settings.agents.ring_seconds),
-            deadline_seconds=run.options.connect_deadline,
-            wrap_up_seconds=run.options.wrap_up_seconds,
-            ordered_at=claimed.intent_at,
-        )
-
-    async def _open_zones(self, run: CampaignRun, at: datetime) -> list[str]:
-        now = self._clock.monotonic()
-        if now - self._zones_at.get(run.id, float("-inf")) > ZONES_SECONDS:
-            found = await self._writer.read(lambda session: zones_of(session, run.id))
-            run.zones = tuple({*run.zones, *found})  # a zone whose only lead is on the line is not forgotten
-            self._zones_at[run.id] = now
-        return [zone for zone in run.zones if is_open(zone, run.options.hours, at)]
-
-    async def _nothing_left(self, run: CampaignRun, open_zones: Sequence[str], at: datetime) -> float:
-        """No lead may be called now: remember until when, and whether the campaign is at its end."""
+    async def _nothing_left(self, run: CampaignRun, open_zones: Sequence[str], at: datetime) -> None:
+        """No lead may be called now: remember until when."""
         run.stale = False
-
-        def look(session: Session) -> tuple[datetime | None, bool]:
-            done = campaign_exhausted(session, run.id) and has_leads(session, run.id)
-            return next_due_at(session, run.id, open_zones, at), done
-
-        due, exhausted = await self._writer.read(look)
-        if run.stale:
-            return 0.0
-        if due is not None and due <= at:
-            due = at + timedelta(seconds=SAME_LOOK_SECONDS)  # due, but its number is on the line already
-        if exhausted and not run.live and not self._writer.backlog:
-            self._change_state(run, CampaignState.FINISHED)
-            return TICK_SECONDS
-        longest = at + timedelta(seconds=5.0)
-        run.look_at = min(max(due, at + timedelta(milliseconds=20)), longest) if due else longest
-        return min((run.look_at - at).total_seconds(), TICK_SECONDS)
+        look_at = await self._hours.next_look(run, open_zones, at)
+        if run.stale:  # something changed while the store was asked
+            self._looks.wake([run.id])
+            return
+        run.look_at, run.may_be_done = look_at, True
+        self._looks.at(run.id, (look_at - at).total_seconds())
 
     def _change_state(self, run: CampaignRun, state: CampaignState) -> None:
         was, run.state = run.state, state
         at = self._clock.now()
+        self._starved.discard(run.id)
         self._writer.post(CampaignStateChanged(name=run.name, state=state, at=at, actor="dialer", was=was))
         log.info("campaign", action=state.value, campaign=run.name)
+        self._teams.sort(self.campaigns.values())
+        if state is CampaignState.RUNNING:
+            self._looks.wake([run.id])
+        else:
+            self._upkeep.keep(run)
 
-    def _note(self, run: CampaignRun, at: datetime, limit: str, placed: int) -> None:
-        """Keep the decision for `why campaign`, when it differs and the last one is a second old."""
-        decision = run.explain(at, limit, placed)
-        before, noted_at = self._noted.get(run.id, ({}, float("-inf")))
-        if before == decision or self._clock.monotonic() - noted_at < NOTE_SECONDS:
-            return
-        self._noted[run.id] = decision, self._clock.monotonic()
-        self._writer.post(PaceNoted(campaign_id=run.id, at=at, decision=decision))
+
+def _next_odds(run: CampaignRun) -> list[float] | None:
+    """The odds of the leads that come next, in order; None while nothing is known of them."""
+    if not run.looks_ahead or not run.odds.useful or not run.coming:
+        return None
+    odds = [run.chance(forecast) for forecast in run.coming.values()]
+    return sorted(odds, reverse=True) if run.options.choose_by_odds else odds

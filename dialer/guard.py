@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from math import exp, inf, sqrt
 
 GRAIN = 3600.0 / 4  # seconds of one bucket of a window
 KEEP = 1.0 - 1.0 / 3000.0
 RATIO_PRIOR = 5.0
-GRACE = 3.0  # drops that a shift may be in debt at its very start
 
 
 @dataclass(slots=True)
@@ -51,56 +50,73 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Feel:
-    """How a limit is kept: numbers found by simulation of 5 to 300 agents.
+    """How room for drops is spent: numbers from dynamic programming and simulation, see PACING.md.
 
-    ``margin`` + ``margin_growth`` x sqrt(allowed): drops kept in reserve, at first no more than ``early`` +
-    ``early_growth`` x allowed. ``calm``: allowed drops over which the gains weaken. Below ``knee`` drops of
-    room the ``barrier`` lowers the price by a factor e^-barrier per drop.
+    ``offset``: room at which the price is almost nothing; ``soft``: drops over which it rises to its level from
+    there. Room above ``reserve`` is released over the answers still to come, with ``gentle`` drops' caution.
+    ``last``: room that must be left at the settlement, ``ease``: drops over which the price rises from there.
+    ``most``: of the level, since a high price near the end drops several people within seconds.
     """
 
-    margin: float
-    margin_growth: float
-    early: float
-    early_growth: float
-    knee: float
-    calm: float
-    gain_above: float
-    gain_below: float
-    barrier: float
+    offset: float
+    soft: float
+    reserve: float
+    gentle: float
+    last: float
+    ease: float
+    most: float
 
-    def lean(self, limit: float, dropped: float, answered: float, grace: float) -> float:
-        """The logarithm of what the price is multiplied by; ``grace``: drops forgiven for the time being."""
-        allowed = limit * answered
-        margin = min(self.margin + self.margin_growth * sqrt(allowed), self.early + self.early_growth * allowed)
-        balance = (allowed - dropped - margin) / sqrt(1.0 + allowed / self.calm)
-        gain = self.gain_above if balance > 0 else self.gain_below
-        room = limit * (answered + 1.0) - dropped - 1.0 + grace
-        steep = self.barrier * max(min(room - self.knee, 0.0), -8.0)
-        return gain * max(min(balance, 6.0), -12.0) + steep
+    def toward(self, other: Feel, share: float) -> Feel:
+        """A blend of two."""
+        pairs = zip(astuple(self), astuple(other), strict=True)
+        return Feel(*(mine + share * (its - mine) for mine, its in pairs))
+
+    def level(self, room: float, left: float, flow: float) -> float:
+        """What the base price is multiplied by.
+
+        ``room``: drops allowed by now less drops; ``left``: drops that answers still to come allow until the
+        settlement; ``flow``: drops allowed per minute: what is on its way while the price is changed.
+        """
+        scale = sqrt(1.0 + flow)
+        level = max(1.0 - exp(-max(room / scale - self.offset, 0.0) / self.soft), FLOOR)
+        level += max(room - self.reserve * scale, 0.0) / (left + self.gentle)
+        ends = (room + left - self.last * scale) / (self.ease * scale)
+        return min(level, self.most) * max(min(ends, 1.0), 0.02)
 
 
-SHIFT = Feel(0.5, 0.3, 0.3, 0.2, knee=0.7, calm=10.0, gain_above=0.12, gain_below=0.25, barrier=1.0)
-WINDOW = Feel(2.5, 0.3, 1.3, 0.3, knee=2.5, calm=30.0, gain_above=0.25, gain_below=0.45, barrier=0.8)
+FLOOR = 0.08  # of the level
+LOOSE = Feel(offset=-0.1, soft=1.75, reserve=1.3, gentle=0.7, last=1.0, ease=0.4, most=2.5)
+TIGHT = Feel(offset=0.3, soft=1.75, reserve=2.5, gentle=2.0, last=2.3, ease=1.8, most=1.5)
+FEW = 14.0  # drops that a shift allows, up to which the feel is loose; tight from twice as many
+SETTLED = 4 * 3600.0  # seconds after which the balance of a shift is to be spent, and again
+GRACE, GRACE_ANSWERS = 1.0, 150.0  # drops forgiven at the very start, and until how many answers
+
+
+def _feel(allowance: float) -> Feel:
+    """For a shift that allows so many drops: where they are few, each one held back costs most."""
+    share = max(min(allowance / FEW - 1.0, 1.0), 0.0)
+    return TIGHT if share >= 1.0 else LOOSE.toward(TIGHT, share)
 
 
 @dataclass(slots=True)
 class Steering:
-    """The price theta: slow learning of its level, fast correction by the balance of allowed drops.
+    """The price theta: a base, slowly learned, times a level by the room that drops have.
 
-    The balance is limit x answers - drops - margin. Below zero the price falls faster than it rises above,
-    so that the balance hovers a few drops above zero whenever one looks: a shift that ends at any moment
-    ends under its limit. Windows have a hard guard, so their price keeps a wider berth.
+    The base is the price at which, by experience, the target's share is dropped. The level falls to almost
+    nothing as the room of the shift or of a window runs out, and rises above one where room would be left
+    over at the settlement, so that a shift which ends at any moment ends under its limit, and one that ends
+    at the settlement has spent it. ``begun``: seconds, of the first event. ``feel``: None: by the shift's size.
     """
 
     target: float
     windows: list[Window]
-    shift_feel: Feel = SHIFT
-    window_feel: Feel = WINDOW
     answered: int = 0
     dropped: int = 0
     ratio_dropped: float = RATIO_PRIOR * 1.2
     ratio_priced: float = RATIO_PRIOR
     charged: float = 0.03
+    begun: float | None = None
+    feel: Feel | None = None
 
     @classmethod
     def of(cls, target: float, windows: Sequence[tuple[float, float, int, int]]) -> Steering:
@@ -119,12 +135,18 @@ class Steering:
 
     def price(self, now: float) -> float:
         """The price of the marginal drop now, by the limit that is nearest."""
-        grace = max(GRACE - self.answered / 60.0, 0.0)
-        lean = self.shift_feel.lean(self.target, self.dropped, self.answered, grace)
+        elapsed = max(now - self.begun, 0.0) if self.begun is not None else 0.0
+        pace = self.answered / max(elapsed, 120.0)
+        until = SETTLED - elapsed % SETTLED
+        flow = 60.0 * pace * self.target
+        feel = self.feel or _feel(self.target * pace * SETTLED)
+        room = self.target * self.answered - self.dropped + GRACE * max(1.0 - self.answered / GRACE_ANSWERS, 0.0)
+        level = feel.level(room, self.target * pace * until, flow)
         for window in self.windows:
             dropped, answered = window.totals(now)
-            lean = min(lean, self.window_feel.lean(window.limit, dropped, answered, 0.0))
-        return min(self.base * exp(lean), 0.75)
+            room = window.limit * (answered + 1.0) - dropped - 1.0
+            level = min(level, feel.level(room, window.limit * pace * until + 2.0, flow))
+        return min(self.base * level, 0.5)
 
     @property
     def base(self) -> float:

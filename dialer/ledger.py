@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -21,16 +21,26 @@ from contact_center.store.facts import (
 from contact_center.store.recovery import OpenAttempt
 from contact_center.terms import LeadState, Outcome
 from dialer.campaign import CampaignRun, LiveCall
+from dialer.floor import AgentEvent, agent_number
 from dialer.trunks import Trunks
 
-
-def _number(ext: str) -> int:
-    """An agent's number as the pacer knows him; extensions are digits."""
-    return int(ext) if ext.isdigit() else 0
+# What a pacer is told of a call that no person answered. What is not here says nothing of people: the trunk failed,
+# or nobody knows.
+_FAILS = {
+    Outcome.BUSY: "busy",
+    Outcome.INVALID_NUMBER: "invalid",
+    Outcome.BLOCKED: "invalid",
+    Outcome.MISSED: "no_answer",
+    Outcome.UNAVAILABLE: "no_answer",
+    Outcome.MACHINE: "machine",
+}
 
 
 class Ledger:
-    """Hears of every call that campaigns placed; implements :class:`contact_center.dialling.Progress`."""
+    """Hears of every call that campaigns placed; implements :class:`contact_center.dialling.Progress`.
+
+    ``changed``: told of a campaign whose calls have changed, and whether that leaves room for others.
+    """
 
     def __init__(
         self,
@@ -39,26 +49,31 @@ class Ledger:
         trunks: Trunks,
         clock: Clock,
         post: Callable[[Fact], None],
-        wake: Callable[[], None],
+        changed: Callable[[CampaignRun, bool], None],
     ) -> None:
         self._campaigns, self._trunks, self._clock = campaigns, trunks, clock
-        self._post, self._wake = post, wake
+        self._post, self._changed = post, changed
+        self._calls: dict[str, tuple[CampaignRun, LiveCall]] = {}
+        self._talks_for: dict[str, CampaignRun] = {}
         self.on_result: list[Callable[[DialOrder, CallResult], None]] = []
 
-    def _live(self, order: DialOrder) -> tuple[CampaignRun | None, LiveCall | None]:
-        for run in self._campaigns.values():
-            if call := run.live.get(order.channel_id):
-                return run, call
-        return None, None
+    def placed(self, run: CampaignRun, call: LiveCall) -> None:
+        """A call is about to be placed."""
+        self._calls[call.order.channel_id] = run, call
+        run.add(call)
 
     def adopted(self, attempt: OpenAttempt, order: DialOrder, answered: bool, connected: bool) -> None:
         """A call of an earlier process goes on under this one, or is about to be closed."""
         self._trunks.adopt(order.trunk)
         if run := self._campaigns.get(attempt.campaign_id):
             now = self._clock.monotonic()
-            run.live[order.channel_id] = LiveCall(
-                order, now, answered=now if answered else None, connected=now if connected else None
-            )
+            began = now - max((self._clock.now() - attempt.intent_at).total_seconds(), 0.0)
+            call = LiveCall(order, began, answered=now if answered else None, connected=now if connected else None)
+            call.person = answered
+            self.placed(run, call)
+            if connected:
+                self._count(run, dropped=False)
+            self._changed(run, False)
 
     def ringing(self, order: DialOrder, at: datetime) -> None:
         """Progress: the customer's phone rings."""
@@ -66,8 +81,8 @@ class Ledger:
         self._trunks.rang(order.trunk)
         self._post(AttemptRinging(channel_id=order.channel_id, at=at))
         reached("ringing_posted")
-        if call := self._live(order)[1]:
-            call.rang = True
+        if found := self._calls.get(order.channel_id):
+            found[1].rang = True
 
     def answered(self, order: DialOrder, at: datetime) -> None:
         """Progress: the customer answered."""
@@ -75,11 +90,20 @@ class Ledger:
         self._trunks.rang(order.trunk)
         self._post(AttemptAnswered(channel_id=order.channel_id, at=at))
         reached("answer_posted")
-        run, call = self._live(order)
-        if run and call:
+        if found := self._calls.get(order.channel_id):
+            run, call = found
             call.answered = self._clock.monotonic()
-            run.pacer.observe("answer", call.answered, order.attempt_id)
-        self._wake()
+            run.move(call)
+            if not run.options.amd:  # else who answered is known only when it has been listened to
+                self._person(run, call)
+            self._changed(run, False)
+
+    def _person(self, run: CampaignRun, call: LiveCall) -> None:
+        """A person answered."""
+        if not call.person and call.answered is not None:
+            call.person = True
+            run.resolve(call, answered=True)
+            run.pacer.observe("answer", call.answered, call.order.attempt_id)
 
     def connected(self, order: DialOrder, at: datetime, agent: str, agent_channel_id: str, bridge_id: str) -> None:
         """Progress: customer and agent hear each other."""
@@ -93,16 +117,31 @@ class Ledger:
             )
         )
         reached("connected_posted")
-        run, call = self._live(order)
-        if run and call:
-            call.connected = self._clock.monotonic()
-            call.agent = _number(agent)
-            run.pacer.observe("connect", call.connected, order.attempt_id, call.agent)
-        self._wake()
+        if found := self._calls.get(order.channel_id):
+            run, call = found
+            self._person(run, call)
+            first, call.connected, call.agent = call.connected is None, self._clock.monotonic(), agent
+            run.move(call)
+            if first:
+                self._count(run, dropped=False)
+                self._talks_for[agent] = run
+                run.pacer.observe("connect", call.connected, order.attempt_id, agent_number(agent))
+            self._changed(run, False)
+
+    def agent(self, event: AgentEvent, runs: Iterable[CampaignRun]) -> None:
+        """An agent's state changed; ``runs``: the campaigns that may use him. A talk's end is its campaign's alone."""
+        now, ident = self._clock.monotonic(), agent_number(event.ext)
+        if event.kind == "hangup":
+            if run := self._talks_for.pop(event.ext, None):
+                run.pacer.observe("hangup", now, ident)
+            return
+        for run in runs:
+            if run.looks_ahead:
+                run.pacer.observe(event.kind, now, ident)
 
     def ended(self, order: DialOrder, result: CallResult) -> None:
         """Progress: the attempt is over; the lead's next step is stored together with the record."""
-        run, call = self._live(order)
+        run, call = self._calls.pop(order.channel_id, (None, None))
         if call and call.connected is not None:
             reached("wrap_up_begun")
         result = self._trunks.ended(order, result)
@@ -111,13 +150,13 @@ class Ledger:
         self.settle(order, result, self._next_step(order, result, run))
         if run and call:
             run.live.pop(order.channel_id, None)
+            run.move(call)
             run.refresh()
             self._tell_pacer(run, call, result)
-        self._wake()
+            self._changed(run, True)
 
     def never_placed(self, run: CampaignRun, order: DialOrder) -> None:
         """The intent was stored but nothing was sent: the lead is due at once, no attempt is used up."""
-        run.live.pop(order.channel_id, None)
         self._trunks.give_back(order.trunk)
         now = self._clock.now()
         result = CallResult(Outcome.NOT_ATTEMPTED, None, False, "", now, {}, withdrawn=True)
@@ -140,14 +179,21 @@ class Ledger:
         return change
 
     def _tell_pacer(self, run: CampaignRun, call: LiveCall, result: CallResult) -> None:
+        """What the end says of people; the end of a talk is told when its agent is through with it."""
+        if call.connected is not None or not result.certain:
+            return
         now, ident = self._clock.monotonic(), call.order.attempt_id
-        if call.connected is not None:
-            run.pacer.observe("hangup", now, call.agent)
-        elif call.answered is not None:
+        if call.answered is not None and result.outcome is not Outcome.MACHINE:
+            self._person(run, call)
+            self._count(run, dropped=True)
             run.pacer.observe("drop", now, ident)
-        else:
-            kind = {Outcome.BUSY: "busy", Outcome.INVALID_NUMBER: "invalid"}.get(result.outcome, "no_answer")
+        elif (kind := _FAILS.get(result.outcome)) and not result.withdrawn:
+            if not call.person:
+                run.resolve(call, answered=False)
             run.pacer.observe("fail", now, ident, kind)
+
+    def _count(self, run: CampaignRun, *, dropped: bool) -> None:
+        run.windows.count(self._clock.now().timestamp(), dropped=dropped)
 
     def settle(self, order: DialOrder, result: CallResult, change: LeadChange) -> None:
         """Store the end of an attempt, the lead's next step and the call's record as one fact."""

@@ -226,7 +226,9 @@ class Lookahead:
         at_once = chance(0)
         if at_once > price or most == 0:
             return 0, at_once
-        low, high = 0, 1
+        middling = HORIZONS // 2  # where the mean is balanced the chance is about a half: seldom is there more to place
+        balanced = -rows[middling][0] / max(self.rate * rows[middling][4], 1e-3)
+        low, high = 0, min(max(int(balanced), 1), most)
         while high < most and chance(high) <= price:
             low, high = high, min(high * 2, most)
         while high - low > 1:

@@ -21,6 +21,7 @@ STORED_CALLS = 100  # resolved calls of an earlier day that stand for them
 CAUTION = 0.5  # posterior standard deviations of the answer rate added to it
 LINES_PER_ANSWER = 1.5  # calls in flight per agent, in units of the calls that one answer takes
 SLICES = 4
+ODDS_KEEP = 1.0 - 1.0 / 2000.0  # of the evidence on told odds, per resolved call
 _NONE = np.empty(0)
 
 
@@ -72,14 +73,16 @@ class Predictive:
 
     def observe(self, kind: str, at: float, ident: int, outcome: str | int | None = None) -> None:
         """See :meth:`dialer.pacing.Pacer.observe`. Unknown kinds and impossible orders are passed over."""
+        if self.steering.begun is None:
+            self.steering.begun = at
         self.hearing.hear(kind, at, ident, outcome)
         if kind == "dial" and self._coming:
             self._told[ident] = self._coming.popleft()
         elif kind in ("answer", "fail") and self._told:
             foretold = self._told.pop(ident, None)
             if foretold is not None:
-                self._came = 0.998 * self._came + (kind == "answer")
-                self._foretold = 0.998 * self._foretold + foretold
+                self._came = ODDS_KEEP * self._came + (kind == "answer")
+                self._foretold = ODDS_KEEP * self._foretold + foretold
         if not self._learned and self.line.rate.outcomes:
             self._learned = self.steering.answered >= LEARNING_ANSWERS
         if at >= self._renew_at or at < self._renew_at - 60.0:

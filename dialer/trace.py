@@ -5,11 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
-import numpy as np
+from dialer.pacing import Ages, Pacer, make_pacer
 
-from dialer.pacing import Ages, Pacer
+
+@runtime_checkable
+class Remembers(Protocol):
+    """A pacer that can tell what it has learned."""
+
+    def remember(self) -> dict[str, Any] | None:
+        """For ``history=`` of the next one; None where there is nothing to learn."""
+        ...
 
 
 @dataclass(slots=True)
@@ -49,6 +56,34 @@ class Recorder:
         """See :meth:`dialer.pacing.Pacer.explain`."""
         return self.pacer.explain()
 
+    def remember(self) -> dict[str, Any] | None:
+        """See :class:`Remembers`."""
+        return self.pacer.remember() if isinstance(self.pacer, Remembers) else None
+
+
+def header(campaign: str, settings: dict[str, Any]) -> str:
+    """The line before all others of a pacer: what :func:`dialer.pacing.make_pacer` made it of."""
+    return json.dumps(["p", campaign, settings])
+
+
+def replay_all(lines: Iterable[str]) -> Iterator[tuple[int, int]]:
+    """As :func:`replay`, with the pacers that the trace itself describes: a new one at each header.
+
+    Raises ValueError where a line is not of a trace, or no header stands before it.
+    """
+    pacer: Pacer | None = None
+    for line in lines:
+        entry = _entry(line)
+        if entry[:1] == ["p"] and len(entry) == 3:
+            try:
+                pacer = make_pacer(**entry[2])
+            except TypeError as error:
+                raise ValueError(f"the header is of another version: {error}") from error
+        elif pacer is None:
+            raise ValueError("a trace begins with its header")
+        else:
+            yield from replay([line], pacer)
+
 
 def replay(lines: Iterable[str], pacer: Pacer) -> Iterator[tuple[int, int]]:
     """Tell a new pacer what a trace holds. Yields (placed then, placed now) per decision.
@@ -56,7 +91,7 @@ def replay(lines: Iterable[str], pacer: Pacer) -> Iterator[tuple[int, int]]:
     Raises ValueError where a line is not of a trace.
     """
     for line in lines:
-        entry = json.loads(line)
+        entry = _entry(line)
         if entry[:1] == ["o"] and len(entry) == 5:
             pacer.observe(*entry[1:])
         elif entry[:1] == ["d"] and len(entry) == 3:
@@ -67,5 +102,13 @@ def replay(lines: Iterable[str], pacer: Pacer) -> Iterator[tuple[int, int]]:
             raise ValueError(f"not a line of a trace: {line[:80]}")
 
 
+def _entry(line: str) -> list[Any]:
+    try:
+        entry = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not a line of a trace: {line[:80]}") from error
+    return entry if isinstance(entry, list) else []
+
+
 def _plain(values: Ages | None) -> list[float] | None:
-    return None if values is None else np.asarray(values, dtype=np.float64).tolist()
+    return None if values is None else [float(value) for value in values]

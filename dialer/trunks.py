@@ -9,28 +9,18 @@ from datetime import datetime
 from math import ceil
 
 from contact_center.clock import Clock
+from contact_center.dial_strings import dial_string
 from contact_center.dialling import CallResult, DialOrder
 from contact_center.settings import Settings, Trunk
 from contact_center.store.facts import AttemptUncounted, Fact, TrunkNoted
 from contact_center.terms import Outcome
 
+__all__ = ["TrunkLines", "Trunks", "dial_string"]
+
 DOWN_AFTER = 5  # dials in a row that the trunk swallowed or refused with 503
 PROBE_SECONDS = 30.0  # one call each so often while it is down, until one gets through
 _WINDOW_SECONDS = 1.02  # calls per second are counted over slightly more than one, for jitter on the wire
 _BURST_SECONDS = 0.1  # no more than the share of so long at once: a burst delays its own last calls
-
-
-def dial_string(name: str, trunk: Trunk, number: str, server: str) -> str:
-    """The complete dial string. ``number`` is E.164; nothing but its digits is taken from it.
-
-    Raises ValueError when it holds anything else: a dial string must never reach another host.
-    """
-    digits = number.removeprefix("+")
-    if not (digits.isascii() and digits.isdigit() and 3 <= len(digits) <= 15):
-        raise ValueError("a number of 3 to 15 digits is wanted")
-    uri = trunk.dial_format.removeprefix("sip:").format(number=digits, host=trunk.host, port=trunk.port, server=server)
-    transport = "" if trunk.transport == "udp" else f";transport={trunk.transport}"
-    return f"PJSIP/callwright-trunk-{name}/sip:{uri}{transport}"
 
 
 @dataclass(slots=True)

@@ -10,16 +10,18 @@ from rich.text import Text
 
 from contact_center.console.context import Console, console_of
 from contact_center.console.output import clean
+from contact_center.console.pace import decisions_view, odds_view
 from contact_center.store.queries import find_campaign
 from contact_center.store.queries_leads import find_lead
 from contact_center.store.queries_why import (
     Circumstances,
     campaign_facts,
-    pace_text,
     why_campaign,
     why_document,
     why_lead,
 )
+
+DECISIONS_SHOWN = 10
 
 app = typer.Typer(help="Why a lead is not dialled; why the pace is what it is now.", no_args_is_help=False)
 
@@ -49,12 +51,21 @@ def campaign(ctx: typer.Context, name: str = typer.Argument(metavar="NAME")) -> 
             **campaign_facts(session, found, seen),
             **why_document(why_campaign(session, found, seen)),
         }
-    console.show(document, lambda shown: _view(f"Campaign {name}", shown))
+    zone = console.settings.site.timezone
+    console.show(document, lambda shown: _campaign_view(name, shown, zone))
+
+
+def _campaign_view(name: str, document: dict[str, Any], zone: str) -> RenderableType:
+    parts = [_view(f"Campaign {name}", document)]
+    if document["decisions"]:
+        parts.append(decisions_view(document["decisions"][:DECISIONS_SHOWN], zone))
+    if document["odds"]:
+        parts.append(odds_view(document["odds"]))
+    return Group(*parts)
 
 
 def _view(title: str, document: dict[str, Any]) -> RenderableType:
     verdict = "can be dialled now" if document["dialable"] else "is not dialled now"
     lines = [Text(f"{title} {verdict}.", "bold")]
     lines += [Text(f"{n}. {clean(reason['detail'])}") for n, reason in enumerate(document["reasons"], 1)]
-    lines += [Text(f"   pace: {clean(pace_text(d))}", "dim") for d in document.get("decisions", [])[1:10]]
     return Group(*lines)

@@ -27,6 +27,7 @@ from contact_center.store.queries import (
     pace_decisions,
     team_agents,
 )
+from contact_center.store.queries_pace import odds_report
 from contact_center.terms import AgentState, AttemptState, CampaignMode, CampaignState, LeadState
 from contact_center.zones import is_open, next_change
 
@@ -169,7 +170,8 @@ def _trunks(session: Session, options: CampaignOptions, seen: Circumstances) -> 
         return
     notes = {note.name: note for note in session.scalars(select(TrunkNote))}
     trunk_name = col(Attempt.trunk)
-    rows = session.execute(select(trunk_name, func.count()).where(col(Attempt.state).in_(_OPEN)).group_by(trunk_name))
+    is_open = (col(Attempt.live_number) > "", col(Attempt.state).in_(_OPEN))
+    rows = session.execute(select(trunk_name, func.count()).where(*is_open).group_by(trunk_name))
     used = {row[0]: row[1] for row in rows}
     held: list[Reason] = []
     for name in names:
@@ -299,6 +301,7 @@ def campaign_facts(session: Session, campaign: Campaign, seen: Circumstances) ->
         "agents": dict(agents),
         "live": live_counts(session, key),
         "decisions": pace_decisions(session, key),
+        "odds": odds_report(session, key),
         "at": iso(seen.now),
     }
 

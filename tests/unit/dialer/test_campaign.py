@@ -4,7 +4,7 @@ import pytest
 
 from contact_center.models import Campaign
 from contact_center.options import CampaignOptions
-from dialer.campaign import CampaignRun
+from dialer.campaign import CampaignRun, Scene
 from tests.support.clock import HandClock
 
 
@@ -18,4 +18,4 @@ def row(mode: str, **options: object) -> Campaign:
 def test_settings_of_a_campaign_can_change_while_it_runs(mode, change):
     run = CampaignRun.of(row("predictive"))
     run.take(row(mode, **change))
-    assert run.wants(0.0, 3, 3, [], [], 0) == 3
+    assert run.wants(0.0, Scene(idle=3, on_line=3, ringing=[], waiting=0, talking=[], wrapping=[])) == 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -33,9 +34,11 @@ class Placer:
     ready: bool = True
     orders: list[DialOrder] = field(default_factory=list)
     withdrawn: list[str] = field(default_factory=list)
+    placed_at: list[float] = field(default_factory=list)
 
     def place(self, order: DialOrder) -> None:
         self.orders.append(order)
+        self.placed_at.append(time.monotonic())
 
     def withdraw(self, order: DialOrder) -> None:
         self.withdrawn.append(order.channel_id)
@@ -92,7 +95,9 @@ async def desk(
             session.flush()
             for number in leads:
                 session.add(Lead(campaign_id=campaign.id, number=number, zones="Europe/London", created_at=clock.now()))
-    settings = Settings.model_validate({"trunk": {"main": {"host": "127.0.0.1", **(trunk or {})}}})
+    settings = Settings.model_validate(
+        {"trunk": {"main": {"host": "127.0.0.1", **(trunk or {})}}, "database": {"url": url}}
+    )
     async with Writer(engine, clock) as writer:
         roster = Roster(clock, lambda _: None)
         for n in range(agents):
@@ -167,8 +172,8 @@ async def test_an_intent_that_may_not_be_placed_any_more_is_given_back_unused(tm
         run = next(iter(d.dialer.campaigns.values()))
         commit = d.writer.commit
 
-        async def doubt_meanwhile(fn, within=2.0):
-            stored = await commit(fn, within)
+        async def doubt_meanwhile(fn, within=2.0, *, ahead=False):
+            stored = await commit(fn, within, ahead=ahead)
             d.placer.ready = False
             return stored
 
@@ -279,7 +284,7 @@ async def test_lines_come_back_when_an_intent_cannot_be_stored(tmp_path):
         commit = d.writer.commit
         refused = 0
 
-        async def away(fn, within=2.0):
+        async def away(fn, within=2.0, *, ahead=False):
             nonlocal refused
             refused += 1
             raise Unreachable("the database is away")

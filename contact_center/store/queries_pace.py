@@ -1,0 +1,160 @@
+"""What pacing asks of the store: past drops, what was learned, and the leads that come next."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    String,
+    TextClause,
+    bindparam,
+    cast,
+    func,
+    or_,
+    select,
+    text,
+    type_coerce,
+)
+from sqlalchemy.orm import Session
+
+from contact_center.clock import iso
+from contact_center.models import Attempt, Instant, Lead, PaceHistory
+from contact_center.store.claim_sql import CLASSES, LeadClass, pairs
+from contact_center.store.tables import table_of
+from contact_center.terms import Outcome
+
+HOUR_SECONDS = 3600.0
+_ATTEMPT, _LEAD = table_of(Attempt), table_of(Lead)
+_LAST = select(func.max(_ATTEMPT.c.ended_at)).where(_ATTEMPT.c.lead_id == _LEAD.c.id).scalar_subquery()
+_COMING = select(
+    *(_LEAD.c[name] for name in ("id", "number", "zones", "attempts", "disposition")), _LAST.label("last_at")
+).where(_LEAD.c.id.in_(bindparam("p_ids", expanding=True)))
+_BY_PEOPLE = (Outcome.CONNECTED.value, Outcome.NO_FREE_OPERATORS.value, Outcome.TECHNICAL_ERROR.value)
+
+
+@dataclass(frozen=True, slots=True)
+class AnsweredHour:
+    """Calls answered by a person from ``start`` (epoch seconds, a whole UTC hour), and the dropped among them."""
+
+    start: float
+    answered: int
+    dropped: int
+
+
+@dataclass(frozen=True, slots=True)
+class ComingLead:
+    """A lead that may be dialled soon, with what tells of the odds that a person answers.
+
+    ``last_outcome`` is empty and ``last_at`` None before the first dial.
+    """
+
+    id: int
+    number: str
+    zones: str
+    attempts: int
+    last_outcome: str
+    last_at: datetime | None
+
+
+def answered_hours(session: Session, campaign_id: int, since: datetime) -> list[AnsweredHour]:
+    """What people answered since then, hour by hour, oldest first; calls under way are not among them.
+
+    Dropped is who answered and met no agent: no_free_operators, or gone before the deadline was over.
+    """
+    connection = session.connection()
+    hour = _hour(connection.dialect.name)
+    met_nobody = or_(_ATTEMPT.c.outcome == Outcome.NO_FREE_OPERATORS.value, _ATTEMPT.c.connected_at.is_(None))
+    rows = connection.execute(
+        select(hour.label("hour"), func.count().label("answered"), func.count().filter(met_nobody).label("dropped"))
+        .where(
+            _ATTEMPT.c.campaign_id == campaign_id,
+            _ATTEMPT.c.outcome.in_(_BY_PEOPLE),
+            _ATTEMPT.c.answered_at >= since,
+        )
+        .group_by(hour)
+        .order_by(hour)
+    )
+    return [AnsweredHour(_start(row.hour), int(row.answered), int(row.dropped)) for row in rows]
+
+
+def _hour(dialect: str) -> ColumnElement[str]:
+    """``2026-03-02 12`` of the instant of the answer, in UTC."""
+    if dialect == "sqlite":
+        return func.substr(type_coerce(_ATTEMPT.c.answered_at, String), 1, 13)
+    return cast(func.to_char(func.timezone("UTC", _ATTEMPT.c.answered_at), "YYYY-MM-DD HH24"), String)
+
+
+def _start(hour: str) -> float:
+    return datetime.strptime(hour, "%Y-%m-%d %H").replace(tzinfo=UTC).timestamp()
+
+
+def pace_history(session: Session, campaign_id: int) -> dict[str, Any]:
+    """What was learned of a campaign; empty when nothing was."""
+    row = session.get(PaceHistory, campaign_id)
+    return dict(row.learned) if row is not None else {}
+
+
+def odds_report(session: Session, campaign_id: int) -> dict[str, Any]:
+    """How good the forecasts per lead have been, with the instant ``at`` it was stored; empty when there were none."""
+    row = session.get(PaceHistory, campaign_id)
+    report = dict(row.learned.get("odds_report") or {}) if row is not None else {}
+    return {"at": iso(row.at), **report} if row is not None and report else {}
+
+
+def coming_leads(
+    session: Session, campaign_id: int, open_zones: Collection[str] | None, now: datetime, few: int
+) -> list[ComingLead]:
+    """The first ``few`` leads in the dialling order, as a claim would see them now. Nothing is locked."""
+    connection = session.connection()
+    zones = None if open_zones is None else frozenset(open_zones)
+    ids: list[int] = []
+    for lead_class in CLASSES:
+        for priority, here in pairs(connection, lead_class, campaign_id, zones):
+            if len(ids) < few:
+                ids += _first_ids(connection, lead_class, campaign_id, priority, here, now, few - len(ids))
+        if len(ids) >= few:
+            break
+    found = {row.id: _coming(row) for row in connection.execute(_COMING, {"p_ids": ids})} if ids else {}
+    return [found[id_] for id_ in ids if id_ in found]
+
+
+def _coming(row: Any) -> ComingLead:
+    last = row.disposition if row.attempts else ""
+    return ComingLead(row.id, row.number, row.zones, row.attempts, last, row.last_at)
+
+
+def _first_ids(
+    connection: Connection,
+    lead_class: LeadClass,
+    campaign_id: int,
+    priority: int,
+    zones: Sequence[str],
+    now: datetime,
+    few: int,
+) -> list[int]:
+    """Zone by zone, since only so the index gives the first ones without a sort of all of them."""
+    statement = _first_of_zone(lead_class, connection.dialect.name)
+    parameters: dict[str, Any] = {"campaign": campaign_id, "priority": priority, "few": few}
+    if lead_class.is_timed:
+        parameters["now"] = now
+    rows = [row for zone in zones for row in connection.execute(statement, {**parameters, "zone": zone})]
+    rows.sort(key=lambda row: (str(row.sort_key), row.id) if lead_class.is_timed else ("", -row.id))
+    return [row.id for row in rows[:few]]
+
+
+@cache
+def _first_of_zone(lead_class: LeadClass, dialect: str) -> TextClause:
+    due = "AND next_attempt_at <= :now" if lead_class.is_timed else ""
+    statement = text(f"""
+        SELECT id, {lead_class.key} AS sort_key FROM {lead_class.table(dialect)}
+        WHERE campaign_id = :campaign AND {lead_class.where} AND zones = :zone AND priority = :priority {due}
+            AND NOT EXISTS (SELECT 1 FROM attempt WHERE attempt.live_number = lead.number)
+        ORDER BY {lead_class.order} LIMIT :few
+    """)
+    return statement.bindparams(bindparam("now", type_=Instant())) if lead_class.is_timed else statement

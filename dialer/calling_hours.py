@@ -1,0 +1,57 @@
+"""In which zones a campaign's leads may be called now, and when that changes or the next lead is due."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from contact_center.clock import Clock
+from contact_center.store.claims import campaign_exhausted, has_leads, next_due_at, zones_of
+from contact_center.store.writer import Writer
+from contact_center.zones import is_open, next_change
+from dialer.campaign import CampaignRun
+
+ZONES_SECONDS = 60.0  # how long the zones of a campaign's leads are remembered, if nobody changes a lead
+SAME_LOOK_SECONDS = 0.5  # before leads that could not be taken are looked at again, if nothing happens
+LONGEST_SECONDS = 30.0  # between two looks at a campaign of which no lead is due
+
+
+class CallingHours:
+    """Asks the store as seldom as it can."""
+
+    def __init__(self, writer: Writer, clock: Clock) -> None:
+        self._writer, self._clock = writer, clock
+        self._zones_at: dict[int, float] = {}
+
+    def forget(self, campaign: int) -> None:
+        """Its leads have changed."""
+        self._zones_at.pop(campaign, None)
+
+    async def open_zones(self, run: CampaignRun, at: datetime) -> list[str]:
+        """The zones in which it may ring now."""
+        now = self._clock.monotonic()
+        if now - self._zones_at.get(run.id, float("-inf")) > ZONES_SECONDS:
+            found = await self._writer.read(lambda session: zones_of(session, run.id), ahead=True)
+            run.zones = tuple({*run.zones, *found})  # a zone whose only lead is on the line is not forgotten
+            self._zones_at[run.id] = now
+        return [zone for zone in run.zones if is_open(zone, run.options.hours, at)]
+
+    async def exhausted(self, run: CampaignRun) -> bool:
+        """Whether it had leads, and none is left that waits or is on the line."""
+        return await self._writer.read(lambda s: campaign_exhausted(s, run.id) and has_leads(s, run.id))
+
+    async def has_work(self, run: CampaignRun) -> bool:
+        """Whether a lead is left that waits or is on the line."""
+        return not await self._writer.read(lambda session: campaign_exhausted(session, run.id))
+
+    async def next_look(self, run: CampaignRun, open_zones: Sequence[str], at: datetime) -> datetime:
+        """When a campaign that got no lead should ask again: a lead is due, a zone opens, or to be safe."""
+        moments = [at + timedelta(seconds=LONGEST_SECONDS)]
+        due = await self._writer.read(lambda session: next_due_at(session, run.id, open_zones, at))
+        if due is not None:
+            on_the_line = due <= at  # due, but its number is on the line already
+            soon = timedelta(seconds=SAME_LOOK_SECONDS if on_the_line else 0.02)
+            moments.append(max(due, at + soon))
+        closed = [zone for zone in run.zones if zone not in open_zones]
+        moments += [opens for zone in closed if (opens := next_change(zone, run.options.hours, at))]
+        return min(moments)

@@ -1,0 +1,102 @@
+"""Intents: the leads of several campaigns taken in one transaction, and the orders made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from contact_center.dialling import DialOrder
+from contact_center.settings import Settings
+from contact_center.store.claims import Claim, claim
+from contact_center.store.recovery import OpenAttempt
+from contact_center.terms import CallKind
+from dialer.campaign import CampaignRun
+from dialer.trunks import Trunks
+
+MOST_AT_ONCE = 50  # intents in one transaction: a burst must not hold the database for others
+
+
+@dataclass(slots=True)
+class Want:
+    """Calls that a campaign is to place, with a line taken for each.
+
+    ``cut``: it wanted more than there were lines.
+    """
+
+    run: CampaignRun
+    lines: Sequence[str]
+    cut: bool = False
+    open_zones: Sequence[str] = ()
+
+    @property
+    def odds(self) -> Mapping[int, float] | None:
+        """The odds of the next leads by id, if the campaign chooses by them and they are any good."""
+        if not self.run.options.choose_by_odds or not self.run.odds.useful:
+            return None
+        return {lead: forecast.odds for lead, forecast in self.run.coming.items()}
+
+
+def bundles(wants: Sequence[Want]) -> list[list[Want]]:
+    """Wants that are stored together, in their order."""
+    made: list[list[Want]] = []
+    room = 0
+    for want in wants:
+        if not made or len(want.lines) > room:
+            made.append([])
+            room = MOST_AT_ONCE
+        made[-1].append(want)
+        room -= len(want.lines)
+    return made
+
+
+def take_leads(
+    session: Session, bundle: Sequence[Want], odds: Sequence[Mapping[int, float] | None], at: datetime
+) -> list[list[Claim]]:
+    """The leads of each want, in the caller's transaction; ``odds``: of each want's leads, or None."""
+    return [
+        claim(
+            session,
+            campaign_id=want.run.id,
+            want=len(want.lines),
+            now=at,
+            open_zones=want.open_zones,
+            trunks=want.lines,
+            max_attempts=want.run.options.max_attempts,
+            kind=CallKind(want.run.mode.value),
+            odds=known,
+        )
+        for want, known in zip(bundle, odds, strict=True)
+    ]
+
+
+def order_of(run: CampaignRun, claimed: Claim | OpenAttempt, trunks: Trunks, settings: Settings) -> DialOrder:
+    """The order of an attempt that is committed, by this process or an earlier one."""
+    there = claimed.trunk in trunks.lines  # an adopted call may be on a trunk since removed
+    return DialOrder(
+        call_id=claimed.call_id,
+        channel_id=claimed.channel_id,
+        attempt_id=claimed.attempt_id,
+        n=claimed.n,
+        attempts=claimed.attempts,
+        lead_id=claimed.lead_id,
+        campaign=run.name,
+        kind=claimed.kind,
+        number=claimed.number,
+        trunk=claimed.trunk,
+        endpoint=trunks.dial_string(claimed.trunk, claimed.number) if there else "",
+        caller_id=run.options.caller_id,
+        team=run.team,
+        prefer_agent=claimed.last_agent if run.options.sticky else "",
+        hide_number=run.options.hide_number,
+        force_hangup=run.options.force_hangup,
+        ring_seconds=run.options.ring_seconds,
+        agent_ring_seconds=float(settings.agents.ring_seconds),
+        deadline_seconds=run.options.connect_deadline,
+        wrap_up_seconds=run.options.wrap_up_seconds,
+        ordered_at=claimed.intent_at,
+        screen_pop_url=run.options.screen_pop_url,
+        fields=claimed.fields,
+    )
