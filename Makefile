@@ -28,6 +28,7 @@ check: setup ## format, lint, types, import contracts
 	.venv/bin/lint-imports
 
 bench: asterisk ## against native Asterisk: audio, dialling, highest rate, CPU; .lab/bench.json; ARGS=--quick
+	@$(PYTHON) -m dialer.simulation.bench --write .lab/pacing.json $(filter --quick,$(ARGS))
 	@$(PYTHON) -m tests.bench $(ARGS)
 
 prove: asterisk ## the long proofs, resumable; ONLY=name runs one; writes PROOFS.md

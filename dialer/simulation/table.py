@@ -13,12 +13,13 @@ from pathlib import Path
 from dialer.pacing import Pacer, make_pacer
 from dialer.simulation import baselines
 from dialer.simulation.laws import Laws, drift, step
-from dialer.simulation.replications import Interval, Summary, shifts
+from dialer.simulation.replications import Interval, Summary, difference, shifts
 
 LIMIT = 0.03
 BEGIN, END = "<!-- tables begin -->", "<!-- tables end -->"
 BOUNDS = {5: (71.5, 74.7), 10: (79.2, 81.2), 20: (85.6, 86.5), 50: (91.8, 92.4), 100: (95.0, 95.7), 300: (97.7, 98.5)}
-SHIFTS = {5: 24, 10: 16, 20: 10, 50: 5, 100: 3, 300: 2}
+SHIFTS = {5: 24, 10: 20, 20: 10, 50: 5, 100: 3, 300: 2}
+ODDS_SHIFTS = {5: 24, 20: 10, 100: 4}
 RULES: dict[str, Callable[[], Pacer]] = {
     "progressive": lambda: make_pacer("progressive"),
     "power x 2": lambda: make_pacer("power", multiplier=2.0),
@@ -62,14 +63,14 @@ def _points(interval: Interval) -> str:
 def main_table(share: float) -> Iterator[str]:
     """Utilization against the wanted figure and the bound, per team size."""
     yield ("| agents | utilization | after warm-up | abandonment pooled | worst shift | shifts over | "
-           "worst 15 min | wanted | B0 |")  # fmt: skip
-    yield "|" + "---|" * 9
+           "worst 15 min | wanted | B0 | short of B0 |")  # fmt: skip
+    yield "|" + "---|" * 10
     for agents, (wanted, bound) in BOUNDS.items():
         found = _summary("", Laws(((0.0, agents),)), RULES["predictive"], max(int(SHIFTS[agents] * share), 2), 2000)
         yield (
             f"| {agents} | {_points(found.utilization)} | {100 * found.warm_utilization.mean:.1f} "
             f"| {100 * found.abandonment:.2f} | {100 * found.worst_shift:.2f} | {100 * found.over:.0f} % "
-            f"| {100 * found.worst_quarter:.1f} | {wanted} | {bound} |"
+            f"| {100 * found.worst_quarter:.1f} | {wanted} | {bound} | {bound - 100 * found.utilization.mean:.1f} |"
         )
 
 
@@ -104,18 +105,22 @@ def scenario_table(share: float, sizes: tuple[int, ...] = (10, 20, 100)) -> Iter
 
 def odds_table(share: float, sizes: tuple[int, ...] = (5, 20, 100)) -> Iterator[str]:
     """Leads with beta(1, 3) odds, known to the pacer or not, on the same leads."""
-    yield "| agents | without odds | with odds | gain, points | connects per agent-hour without | with |"
-    yield "|" + "---|" * 6
+    yield ("| agents | without odds | with odds | gain, points | B0 without odds | "
+           "connects per agent-hour without | with | gain |")  # fmt: skip
+    yield "|" + "---|" * 8
     for agents in sizes:
-        laws, count = Laws(((0.0, agents),), odds=(1.0, 3.0)), max(int(SHIFTS[agents] * share / 2), 2)
+        laws, count = Laws(((0.0, agents),), odds=(1.0, 3.0)), max(int(ODDS_SHIFTS[agents] * share), 2)
         seeds = range(4000, 4000 + count)
         runs = [list(shifts(laws, RULES["predictive"], seeds, tell_odds=told)) for told in (False, True)]
         blind, seeing = (Summary.of("", outcomes, LIMIT) for outcomes in runs)
-        gain = Interval.of([b.utilization - a.utilization for a, b in zip(*runs, strict=True)])
+        gain = difference(seeing, blind)
+        hourly = Interval.of([3600.0 * (b.connected / b.logged_in_seconds - a.connected / a.logged_in_seconds)
+                              for a, b in zip(*runs, strict=True)])  # fmt: skip
         yield (
             f"| {agents} | {_points(blind.utilization)} ({100 * blind.abandonment:.2f}) "
             f"| {_points(seeing.utilization)} ({100 * seeing.abandonment:.2f}) | {_points(gain)} "
-            f"| {blind.connects_per_agent_hour.mean:.2f} | {seeing.connects_per_agent_hour.mean:.2f} |"
+            f"| {BOUNDS[agents][1]} | {blind.connects_per_agent_hour.mean:.2f} "
+            f"| {seeing.connects_per_agent_hour.mean:.2f} | {hourly.mean:.2f} ± {hourly.half:.2f} |"
         )
 
 

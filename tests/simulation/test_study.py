@@ -33,6 +33,13 @@ def test_a_hundred_agents_are_busy_and_the_opening_does_not_drop_people_in_volle
     assert found.worst_quarter <= 0.06
 
 
+def test_a_shift_of_ten_agents_ends_under_its_limit_and_spends_most_of_it():
+    found = summary("", lambda: make_pacer("predictive"), Laws(((0.0, 10),)), range(51, 55))
+    assert found.worst_shift <= LIMIT
+    assert found.abandonment > 0.024
+    assert found.utilization.mean > 0.77
+
+
 def test_a_sudden_better_list_keeps_abandonment_under_the_limit():
     laws = Laws(((0.0, 20),), shift_seconds=2 * 3600.0, answer_rate=step(0.15, 0.4, 3600.0))
     found = summary("", lambda: make_pacer("predictive"), laws, range(31, 34))
