@@ -7,14 +7,23 @@ that are none are sent on.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+
+import structlog
 
 from ari_app.channel import Channel
 from ari_app.errors import AriError
+from ari_app.media import Digit
+from ari_app.scope import finish
 
 CODE_SECONDS = 3.0  # a star whose next key does not come within this time was meant for the customer
 DISPOSITION_SECONDS = 6.0  # *8 whose next key does not come within this time is forgotten
 LONGEST_CODE = 12  # keys between *8 and #
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,19 +90,71 @@ class KeyReader:
         return [PassOn(held)] if held == "*" else []
 
 
-async def read_keys(agent: Channel, reader: KeyReader, act: asyncio.Queue[Action | None]) -> None:
-    """Put what the agent keys into ``act``, in order, until his channel goes."""
-    with agent.listen_dtmf() as keys:
-        while True:
+@asynccontextmanager
+async def obeyed_keys(
+    agent: Channel, obey: Callable[[Action], Awaitable[None]], *, may_force: bool
+) -> AsyncIterator[None]:
+    """While the block lasts, what the agent keys is obeyed, one action after the other.
+
+    What he keyed before its end is obeyed to its end, and no task runs while he keys nothing.
+    """
+    desk = _Desk(KeyReader(may_force=may_force), obey)
+    with agent.on_keys(desk.key):
+        try:
+            yield
+        finally:
+            if desk.close():
+                await finish(desk.done())
+
+
+class _Desk:
+    """Takes keys as they come, and obeys what they mean."""
+
+    def __init__(self, reader: KeyReader, obey: Callable[[Action], Awaitable[None]]) -> None:
+        self._reader, self._obey = reader, obey
+        self._actions: deque[Action] = deque()
+        self._patience: asyncio.TimerHandle | None = None
+        self._worker: asyncio.Task[None] | None = None
+
+    def key(self, digit: Digit | None) -> None:
+        """A key; None: no more will come."""
+        if digit is None:
+            return
+        self._stop_waiting()
+        self._take(self._reader.key(digit.digit))
+        if (seconds := self._reader.patience) is not None:
+            self._patience = asyncio.get_running_loop().call_later(seconds, self._expire)
+
+    def _expire(self) -> None:
+        self._take(self._reader.expire())
+
+    def _stop_waiting(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+
+    def _take(self, actions: list[Action]) -> None:
+        self._actions.extend(actions)
+        if self._actions and (self._worker is None or self._worker.done()):
+            self._worker = asyncio.create_task(self._work(), name="keys of an agent")
+
+    async def _work(self) -> None:
+        while self._actions:
+            action = self._actions.popleft()
             try:
-                async with asyncio.timeout(reader.patience):
-                    digit = await keys.next()
-            except TimeoutError:
-                actions = reader.expire()
-            else:
-                actions = reader.key(digit.digit)
-            for action in actions:
-                act.put_nowait(action)
+                await self._obey(action)
+            except Exception:
+                log.exception("what an agent keyed could not be done", action="keys", keyed=repr(action))
+
+    def close(self) -> bool:
+        """Take no more; whether something is still being done."""
+        self._stop_waiting()
+        return self._worker is not None and not self._worker.done()
+
+    async def done(self) -> None:
+        """Wait until all is done."""
+        if self._worker is not None:
+            await asyncio.wait([self._worker])
 
 
 async def pass_on(customer: Channel, keys: str) -> None:

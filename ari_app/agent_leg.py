@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
+from functools import partial
 from typing import Protocol
 
 import structlog
 
 from ari_app.bridge import Bridge
 from ari_app.channel import Channel
-from ari_app.errors import AriDown, AriError, NoAnswer, Refused, Uncertain
+from ari_app.errors import AriDown, AriError, HungUp, NoAnswer, Refused, Uncertain
 from ari_app.services import Services
-from contact_center.dialling import DialOrder
 from contact_center.roster import Offer
 from contact_center.seat import Seat
 
@@ -38,6 +38,38 @@ class NotTaken(Exception):
         self.reason = reason
 
 
+class ToRing(Protocol):
+    """What an agent's phone must be told of a call; a DialOrder is one.
+
+    ``channel_id``: of the customer, from which the ids of agents' legs are made.
+    """
+
+    @property
+    def call_id(self) -> str:
+        """The call."""
+        ...
+
+    @property
+    def channel_id(self) -> str:
+        """The customer's channel, or a name of its own that begins with ``cw-``."""
+        ...
+
+    @property
+    def number(self) -> str:
+        """The customer's number."""
+        ...
+
+    @property
+    def hide_number(self) -> bool:
+        """Whether the agent must not see it."""
+        ...
+
+    @property
+    def agent_ring_seconds(self) -> float:
+        """How long his phone rings."""
+        ...
+
+
 class Leg(Protocol):
     """An agent who is there."""
 
@@ -54,10 +86,15 @@ class Leg(Protocol):
 
 
 class DialledLeg:
-    """A phone that was rung for this call and ends with it."""
+    """A phone that was rung for this call and ends with it; its customer may be in the bridge already."""
 
     def __init__(self, channel: Channel, bridge: Bridge) -> None:
         self.channel, self._bridge = channel, bridge
+
+    @property
+    def bridge(self) -> Bridge:
+        """Where both are, for what both are to hear."""
+        return self._bridge
 
     @property
     def bridge_id(self) -> str:
@@ -65,7 +102,10 @@ class DialledLeg:
         return self._bridge.id
 
     async def join(self, customer: Channel) -> None:
-        """Customer and agent at once: neither waits for the other's command."""
+        """The agent's command alone where the customer is there, else both at once: neither waits for the other's."""
+        if customer in self._bridge.members:
+            await self._bridge.add(self.channel, absorb_dtmf=True)
+            return
         both = await asyncio.gather(
             self._bridge.add(self.channel, absorb_dtmf=True),
             self._bridge.add(customer),
@@ -88,15 +128,17 @@ class AdoptedLeg:
 
 @asynccontextmanager
 async def ring_agent(
-    offer: Offer, order: DialOrder, customer: Channel, attempt: int, env: Services
+    offer: Offer, order: ToRing, customer: Channel, attempt: int, env: Services, *, queued: bool = False
 ) -> AsyncIterator[DialledLeg]:
     """Ring the agent's phone; the block runs when he has answered, and his leg ends with it.
 
     The customer hears ringback meanwhile; words that the agent's phone is being told are cut short. Raises NotTaken.
+    A ``queued`` customer hears his music until ``join``, and nothing is done to him before; the phone is not told to
+    answer by itself, since the agent did not ask for this call.
     """
     async with AsyncExitStack() as leg:
         bridge = await _bridge(leg, env)
-        async with _ringback(customer):
+        async with nullcontext() if queued else _ringback(customer, env):
             await cut_short(offer.seat, env)
             channel_id = f"{order.channel_id}-a{attempt}"
             dialled = env.ari.dial(
@@ -105,8 +147,10 @@ async def ring_agent(
                 ring_seconds=order.agent_ring_seconds,
                 app_args=("agent", order.call_id, offer.ext),
                 caller_id=shown_number(order),
-                variables=AUTO_ANSWER,
+                variables=None if queued else AUTO_ANSWER,
                 originator=customer.id,
+                app="" if "@" in offer.seat.endpoint else env.ari.agents_app,  # far phones tell more by ``Dial``
+                meanwhile=None if queued else partial(_seat, bridge, customer),
             )
             try:
                 async with _unless_silent(env.ari.channel(channel_id), order.agent_ring_seconds):
@@ -120,6 +164,16 @@ async def ring_agent(
             except Refused:
                 raise NotTaken("failed") from None
         yield DialledLeg(channel, bridge)
+
+
+async def _seat(bridge: Bridge, customer: Channel) -> None:
+    """Put the customer into the bridge while the phone is rung: one command less between his agent's answer and him."""
+    try:
+        await bridge.add(customer)
+    except HungUp:
+        raise
+    except AriError as error:
+        log.info("the customer is joined later", action="connect", reason=str(error))
 
 
 async def _bridge(leg: AsyncExitStack, env: Services) -> Bridge:
@@ -163,30 +217,28 @@ async def _unless_silent(phone: Channel, ring_seconds: float) -> AsyncIterator[N
             phone.ringing.remove_done_callback(it_rings)
 
 
-def shown_number(order: DialOrder) -> str:
+def shown_number(order: ToRing) -> str:
     """What the agent's phone shows: the customer's number, or the call's id where it is hidden."""
     return order.call_id if order.hide_number else order.number
 
 
 @asynccontextmanager
-async def _ringback(customer: Channel) -> AsyncIterator[None]:
+async def _ringback(customer: Channel, env: Services) -> AsyncIterator[None]:
     """Ringback for the customer while the block lasts, begun only when that takes a moment."""
-    task = asyncio.create_task(_ring_later(customer), name=f"ringback {customer.id}")
+    begun: list[asyncio.Task[None]] = []
+
+    def begin() -> None:
+        begun.append(env.ari.spawn(customer.ring(), f"ringback {customer.id}"))
+
+    later = asyncio.get_running_loop().call_later(RINGBACK_AFTER_SECONDS, begin)
     try:
         yield
     finally:
-        task.cancel()
-        await asyncio.wait([task])
-    if not task.cancelled() and task.result():
-        with suppress(AriDown, Uncertain, Refused):
-            await customer.ring_stop()
+        later.cancel()
+        if begun and not customer.gone.happened:  # nobody waits for its end: it must not hold up the agent
+            env.ari.spawn(_hush(begun[0], customer), f"no ringback {customer.id}")
 
 
-async def _ring_later(customer: Channel) -> bool:
-    """Whether ringback was begun."""
-    await asyncio.sleep(RINGBACK_AFTER_SECONDS)
-    try:
-        await customer.ring()
-    except AriError:
-        return False
-    return True
+async def _hush(ringing: asyncio.Task[None], customer: Channel) -> None:
+    await asyncio.wait([ringing])
+    await customer.ring_stop()

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from functools import partial
 from uuid import uuid4
 
 import structlog
 
-from ari_app.agent_keys import Action, Dispose, KeyReader, read_keys
+from ari_app import formats
+from ari_app.agent_keys import Action, Dispose, obeyed_keys
 from ari_app.agent_leg import AUTO_ANSWER
 from ari_app.bridge import Bridge
 from ari_app.channel import Channel, GoneKind
@@ -48,6 +50,8 @@ class LineLeg:
         self.closed = asyncio.Event()
         self.changed = asyncio.Event()
         self._joined = False
+        self._own_format = ""
+        self._translated = False
         self._speaking = asyncio.Lock()  # a sound can be stopped only when Asterisk has heard of it
 
     @property
@@ -64,6 +68,19 @@ class LineLeg:
         self._ari.spawn(self._tone(), f"tone {self.channel.id}")
         await self._hush()
         await self.bridge.add(customer)
+        self._translated = True  # until it is known better
+        self._ari.spawn(self._look_at_formats(), f"formats of {self.channel.id}")
+
+    async def _look_at_formats(self) -> None:
+        """Whether this customer's voice is translated for the agent; to be seen only while both are joined."""
+        try:
+            if not self._own_format:
+                self._own_format = (await self.channel.get_var("CHANNEL(audionativeformat)")).strip("()")
+            heard = await self.channel.get_var("CHANNEL(audiowriteformat)")
+        except AriError as error:
+            log.debug("formats unknown", action="line", reason=str(error))
+            return
+        self._translated = heard != self._own_format
 
     async def _hush(self) -> None:
         async with self._speaking:
@@ -76,12 +93,15 @@ class LineLeg:
             log.warning("no tone for the agent", action="line", reason=str(error))
 
     async def forget_talker(self) -> None:
-        """Make Asterisk's transcoder of this channel anew.
+        """Make Asterisk's transcoder of this channel anew, where the last talk had one.
 
         It knows the RTP sequence numbers of who spoke last, and takes the next customer's for late ones of his where
         they are lower: half of all customers were not heard (22.10.1, agent alaw, customer ulaw). A sound that
         is played to the channel has the transcoder replaced.
         """
+        if not self._translated:
+            return
+        self._translated = False
         try:
             async with self._speaking:
                 sound = await self.channel.play(NO_SOUND)
@@ -180,9 +200,8 @@ class AgentLines:
 
     async def _stand_by(self, leg: LineLeg, seat: Seat) -> None:
         """While the agent is on line, or talks."""
-        keys = asyncio.create_task(self._dispose(leg, seat), name=f"keys of line {seat.ext}")
         forgotten = ""
-        try:
+        async with obeyed_keys(leg.channel, partial(self._obey, seat), may_force=False):
             while seat.status is not AgentStatus.OFFLINE or seat.engaged is AgentState.TALKING:
                 leg.changed.clear()
                 if seat.last_call_id != forgotten and seat.engaged is not AgentState.TALKING:
@@ -195,22 +214,11 @@ class AgentLines:
                     self._env.roster.line_lives(seat)
                     continue
                 await leg.changed.wait()
-        finally:
-            keys.cancel()
-            await asyncio.wait([keys])
 
-    async def _dispose(self, leg: LineLeg, seat: Seat) -> None:
+    async def _obey(self, seat: Seat, action: Action) -> None:
         """``*8`` CODE ``#`` keyed after the talk, for the customer who was there last."""
-        actions: asyncio.Queue[Action | None] = asyncio.Queue()
-        reading = asyncio.create_task(read_keys(leg.channel, KeyReader(may_force=False), actions))
-        try:
-            while True:
-                action = await actions.get()
-                if isinstance(action, Dispose) and seat.last_call_id and seat.engaged is not AgentState.TALKING:
-                    await self._store(seat, action.code)
-        finally:
-            reading.cancel()
-            await asyncio.wait([reading])
+        if isinstance(action, Dispose) and seat.last_call_id and seat.engaged is not AgentState.TALKING:
+            await self._store(seat, action.code)
 
     async def _store(self, seat: Seat, code: str) -> None:
         try:
@@ -274,6 +282,7 @@ class AgentLines:
             app_args=("line", seat.ext),
             caller_id=self._env.settings.site.name,
             variables=AUTO_ANSWER,
+            formats=formats.of_phones(self._env.settings),
         )
         try:
             async with dialled as channel:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -108,6 +108,16 @@ class Ami:
         Raises UsageError before sending; AmiDown, AmiUncertain or AmiRefused afterwards.
         """
         return as_fields((await self._ask(action, fields, within, as_list=False))[0])
+
+    async def send_all(self, action: str, each: Sequence[Fields]) -> list[AmiError | None]:
+        """Send one harmless action many times, in one write and in this order; what went wrong with each, if anything.
+
+        Raises UsageError or AmiDown, both before anything is sent.
+        """
+        messages = [harmless(action, fields) for fields in each]
+        if self._link is None:
+            raise AmiDown(f"There is no AMI connection: {self.status}.")
+        return await self._link.ask_all(messages, self._answer_seconds)
 
     async def send_list(self, action: str, *, within: float = LIST_SECONDS, **fields: object) -> list[Fields]:
         """Send one harmless list action and return its events, without the response and the last."""

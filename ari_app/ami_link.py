@@ -14,7 +14,9 @@ decoded message by message, so that no character is torn; what nobody waits for 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
+from itertools import count
 from typing import Any
 
 import panoramisk
@@ -41,6 +43,8 @@ HARMLESS = frozenset(
 
 Fields = dict[str, Any]
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_OUR_ID = b"\r\nActionID: cw-"
 _SINGLE = frozenset(("Event", "Response", "ActionID", "EventList", "Message"))
 """Headers that are read as text although any header may be repeated, which makes it a list."""
 
@@ -85,7 +89,7 @@ def message_of(action: str, fields: Fields) -> Fields:
     message = {"Action": action}
     for name, value in fields.items():
         text = str(value)
-        if any(ord(c) < 0x20 or ord(c) == 0x7F for c in name + text) or ":" in name:
+        if _CONTROL.search(text) or _CONTROL.search(name) or ":" in name:
             raise UsageError(f"The field {name!r} of the AMI action {action} holds a control byte; take it out.")
         try:
             size = len(f"{name}: {text}".encode())
@@ -116,6 +120,30 @@ class _Action(Action):  # type: ignore[misc]
         return bool(self.future.done())
 
 
+class _Batch:
+    """Actions sent in one write, each answered by itself; `left` are those without an answer yet."""
+
+    def __init__(self, action: str, names: list[str]) -> None:
+        self.left = set(names)
+        self.failed: dict[str, AmiError] = {}
+        self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._action = action
+
+    def answered(self, name: str, raw: bytes) -> None:
+        """Asterisk's answer to one of them."""
+        self.left.discard(name)
+        if not raw.startswith(b"Response: Success"):
+            reason = raw.partition(b"\r\nMessage: ")[2].partition(b"\r\n")[0].decode("utf-8", "replace")
+            self.failed[name] = AmiRefused(self._action, reason.rstrip(".") or "no reason given")
+        if not self.left:
+            self.end()
+
+    def end(self) -> None:
+        """No more answers will come."""
+        if not self.over.done():
+            self.over.set_result(None)
+
+
 class _Protocol(AMIProtocol):  # type: ignore[misc]
     """panoramisk's protocol, framed on bytes; nothing is kept for a later connection."""
 
@@ -124,6 +152,7 @@ class _Protocol(AMIProtocol):  # type: ignore[misc]
         self.buffer = bytearray()
         self.encoding = "utf-8"
         self.version: str | None = None
+        self.batches: dict[str, _Batch] = {}
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -142,6 +171,8 @@ class _Protocol(AMIProtocol):  # type: ignore[misc]
             raw = bytes(self.buffer[:end])
             del self.buffer[: end + 4]
             start = 0
+            if self._is_of_batch(raw):
+                continue
             message = Message.from_line(raw.decode("utf-8", "replace").strip())
             if message is not None:
                 for name in _SINGLE.intersection(message):
@@ -150,6 +181,17 @@ class _Protocol(AMIProtocol):  # type: ignore[misc]
                 self.handle_message(message)
         if len(self.buffer) > MESSAGE_BYTES:
             self.link.drop(f"a message of more than {MESSAGE_BYTES} bytes came")
+
+    def _is_of_batch(self, raw: bytes) -> bool:
+        """Whether it was the answer to one of many; Asterisk writes the ActionID into the second line."""
+        at = raw.find(_OUR_ID)
+        if at < 0 or not raw.lstrip().startswith(b"Response: "):
+            return False
+        name = raw[at + 12 :].partition(b"\r\n")[0].decode("ascii", "replace")
+        batch = self.batches.pop(name, None)
+        if batch is not None:
+            batch.answered(name, raw.lstrip())
+        return True  # where nobody waits any more, nobody needs it
 
     def _banner(self) -> bool:
         line, end, rest = self.buffer.partition(b"\r\n")
@@ -183,6 +225,9 @@ class _Protocol(AMIProtocol):  # type: ignore[misc]
                     AmiUncertain(f"The AMI connection ended before {action['Action']} was answered.")
                 )
         self.responses.clear()
+        for batch in set(self.batches.values()):
+            batch.end()
+        self.batches.clear()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.link.drop(f"the connection ended ({exc})" if exc else "Asterisk closed the connection")
@@ -198,6 +243,7 @@ class Link(panoramisk.Manager):  # type: ignore[misc]
         self.greeted: asyncio.Future[None] = loop.create_future()
         self.booted = asyncio.Event()
         self.lost: asyncio.Future[str] = loop.create_future()
+        self._names = count(1)
 
     async def open(self) -> None:
         """Connect and wait for Asterisk's greeting."""
@@ -238,3 +284,28 @@ class Link(panoramisk.Manager):  # type: ignore[misc]
             reason = str(answers[0].message or "no reason given").rstrip(".")
             raise AmiRefused(message["Action"], reason)
         return answers
+
+    async def ask_all(self, messages: list[Fields], within: float) -> list[AmiError | None]:
+        """Send each once, all in one write, and wait once for all; AmiDown where nothing was sent."""
+        if self.lost.done():
+            raise AmiDown(f"There is no AMI connection: {self.lost.result()}.")
+        action, protocol = str(messages[0]["Action"]), self.protocol
+        names = [f"cw-{next(self._names)}" for _ in messages]
+        batch = _Batch(action, names)
+        protocol.batches.update((name, batch) for name in names)
+        protocol.transport.write(b"".join(map(_wire, names, messages)))
+        try:
+            async with asyncio.timeout(within):
+                await batch.over
+        except TimeoutError:
+            pass
+        finally:
+            for name in batch.left:
+                protocol.batches.pop(name, None)
+        unknown = AmiUncertain(f"Asterisk did not answer {action} within {within:g} s.")
+        return [unknown if name in batch.left else batch.failed.get(name) for name in names]
+
+
+def _wire(name: str, message: Fields) -> bytes:
+    lines = [f"{key}: {value}\r\n" for key, value in message.items()]
+    return f"{''.join(lines)}ActionID: {name}\r\n\r\n".encode()

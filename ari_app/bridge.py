@@ -195,7 +195,8 @@ class BridgePool:
         try:
             yield bridge
         finally:
-            self._ari.spawn(self._give_back(boot_id, bridge), "give back a bridge")
+            if not self._keep(boot_id, bridge):
+                self._ari.spawn(self._give_back(boot_id, bridge), "give back a bridge")
 
     def _take_ready(self) -> Bridge | None:
         while self._ready:
@@ -217,12 +218,17 @@ class BridgePool:
             self._own.discard(bridge.id)  # if it was made after all, the next sweep finds it
             raise
 
-    async def _give_back(self, boot_id: str, bridge: Bridge) -> None:
-        empty = await self._emptied(bridge)
+    def _keep(self, boot_id: str, bridge: Bridge) -> bool:
+        """Take it back as a ready one, where it is as good as new and everybody in it has gone."""
         room = self._open and len(self._ready) < max(self.size, MOST_READY) and boot_id == self._ari.boot_id
-        if bridge.plain and empty and room:
-            bridge.members.clear()
-            self._ready.append((boot_id, bridge))
+        if not (room and bridge.plain) or any(not channel.gone.happened for channel in bridge.members):
+            return False
+        bridge.members.clear()
+        self._ready.append((boot_id, bridge))
+        return True
+
+    async def _give_back(self, boot_id: str, bridge: Bridge) -> None:
+        if await self._emptied(bridge) and self._keep(boot_id, bridge):
             return
         self._own.discard(bridge.id)
         await _destroy_all([bridge])

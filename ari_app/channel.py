@@ -7,7 +7,7 @@ Statuses that mean "this channel is dead" (404, and 400, 409, 412, 422 once look
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -62,7 +62,7 @@ class Channel(ChannelCommands):
         super().__init__(line, channel_id)
         self._continued = False
         self._leaving: asyncio.TimerHandle | None = None
-        self._keys: set[Keys] = set()
+        self._keys: set[Callable[[Digit | None], None]] = set()
 
     def __repr__(self) -> str:
         return f"<Channel {self.id}>"
@@ -88,8 +88,8 @@ class Channel(ChannelCommands):
             case ChannelHangupRequest():
                 self.hangup_requested.happen(event, now)
             case ChannelDtmfReceived():
-                for keys in self._keys:
-                    keys.put(Digit(event.digit, now, event.duration_ms))
+                for take in tuple(self._keys):
+                    take(Digit(event.digit, now, event.duration_ms))
             case ChannelTransfer():
                 self.transfer_wanted.happen(event, now)
             case ChannelTalking():
@@ -156,8 +156,8 @@ class Channel(ChannelCommands):
         if self._leaving is not None:
             self._leaving.cancel()
         self._line.forget(self)
-        for keys in self._keys:
-            keys.put(None)
+        for take in tuple(self._keys):
+            take(None)
         for playback in list(self._playbacks):
             playback.finish("gone")
 
@@ -173,8 +173,9 @@ class Channel(ChannelCommands):
         variables: Mapping[str, str] | None = None,
         originator: str | None = None,
         formats: str | None = None,
+        app: str = "",
     ) -> None:
-        """Dial `endpoint`; when it answers, the channel enters our application with `app_args`.
+        """Dial `endpoint`; when it answers, the channel enters our application (or `app`) with `app_args`.
 
         Raises AriDown (not sent; also while events are not proven to come, since Asterisk would ring a
         customer for nobody), Refused (no such endpoint, ...) or Uncertain. The command runs to its end even
@@ -185,6 +186,8 @@ class Channel(ChannelCommands):
             body["originator"] = originator
         if formats is not None:
             body["formats"] = formats
+        if app:
+            body["app"] = app
         await self._place("channels", body)
 
     def _originate_body(
@@ -378,10 +381,16 @@ class Channel(ChannelCommands):
     def listen_dtmf(self) -> Iterator[Keys]:
         """The party's keys from now on, as ``Keys``; any number of listeners at once."""
         keys = Keys(self)
-        if self.gone.happened:
-            keys.put(None)
-        self._keys.add(keys)
-        try:
+        with self.on_keys(keys.put):
             yield keys
+
+    @contextmanager
+    def on_keys(self, take: Callable[[Digit | None], None]) -> Iterator[None]:
+        """While the block lasts, call `take` with each key of the party, and with None when it has gone."""
+        if self.gone.happened:
+            take(None)
+        self._keys.add(take)
+        try:
+            yield
         finally:
-            self._keys.discard(keys)
+            self._keys.discard(take)

@@ -14,14 +14,14 @@ from ari_app.bridge import TALK, Bridge
 from ari_app.channel import Channel, Gone, GoneKind
 from ari_app.counters import Counters
 from ari_app.errors import AriError, HungUp, NoAnswer, Refused
-from ari_app.events import WANTED, ChannelInfo, ChannelUserevent, RecordingEvent
+from ari_app.events import WANTED, WANTED_OF_AGENTS, ChannelInfo, ChannelUserevent, RecordingEvent
 from ari_app.line import part
 from ari_app.link import BEAT, Link
 from ari_app.media import Playback, Recording
 from ari_app.router import Arrival, Router
 from ari_app.scope import finish, until_hangup
 from ari_app.snapshot import Snapshot, take_snapshot
-from ari_app.transport import Transport, quiet_name
+from ari_app.transport import Transport, agents_name, quiet_name
 from ari_app.wire import AsteriskTransport
 from contact_center.crash_points import reached
 
@@ -56,7 +56,7 @@ class AriClient:
         user: str = "",
         password: str = "",
         app: str = "callwright",
-        heartbeat_seconds: float = 2.0,
+        heartbeat_seconds: float = 1.0,
         request_seconds: float = 3.0,
         command_sockets: int = 2,
         on_connect: Callable[[], Awaitable[None]] | None = None,
@@ -66,7 +66,7 @@ class AriClient:
         self.app, self.now, self.request_seconds = app, now, request_seconds
         self.on_connect = on_connect
         self.boot_id = ""
-        self.quiet_app = app  # until Asterisk has shown that it knows the quiet one
+        self.quiet_app = self.agents_app = app  # until Asterisk has shown that it knows the others
         self.counters = Counters()
         self._heartbeat_seconds = heartbeat_seconds
         self._transport: Transport = transport or AsteriskTransport(
@@ -176,23 +176,27 @@ class AriClient:
     # -- after a connect -------------------------------------------------------------------------------------
 
     async def _prepare(self) -> None:
-        allowed = {"allowed": [{"type": name} for name in WANTED], "disallowed": []}
-        await self.request("PUT", f"applications/{part(self.app)}/eventFilter", body=allowed)
-        await self._silence(quiet_name(self.app))
+        await self._filter(self.app, WANTED)
+        self.quiet_app = await self._known(quiet_name(self.app), ("ApplicationReplaced",))
+        self.agents_app = await self._known(agents_name(self.app), WANTED_OF_AGENTS)
         self.boot_id = await self._asterisk_boot()
         await self._settle_handles()
         if self.on_connect is not None:
             await self.on_connect()
 
-    async def _silence(self, quiet: str) -> None:
-        only_this = {"allowed": [{"type": "ApplicationReplaced"}], "disallowed": []}
+    async def _filter(self, app: str, types: Sequence[str]) -> None:
+        body = {"allowed": [{"type": name} for name in types], "disallowed": []}
+        await self.request("PUT", f"applications/{part(app)}/eventFilter", body=body)
+
+    async def _known(self, app: str, types: Sequence[str]) -> str:
+        """`app`, of which only events of these types are sent; our own where Asterisk does not know that one."""
         try:
-            await self.request("PUT", f"applications/{part(quiet)}/eventFilter", body=only_this)
+            await self._filter(app, types)
         except Refused as refused:
             if refused.status != 404:
                 raise
-            quiet = self.app
-        self.quiet_app = quiet
+            return self.app
+        return app
 
     async def _asterisk_boot(self) -> str:
         info = await self.request("GET", "asterisk/info", query={"only": "status,system"})
@@ -224,6 +228,8 @@ class AriClient:
         return True
 
     async def _beat(self, name: str) -> None:
+        if self.agents_app != self.app:  # 404 where it was taken away; the event itself is not sent to us
+            await self.request("POST", f"events/user/{name}", query={"application": self.agents_app})
         await self.request("POST", f"events/user/{name}", query={"application": self.app})
 
     def _on_user_event(self, event: ChannelUserevent) -> None:
@@ -292,10 +298,13 @@ class AriClient:
         variables: Mapping[str, str] | None = None,
         originator: str | None = None,
         formats: str | None = None,
+        app: str = "",
+        meanwhile: Callable[[], Awaitable[None]] | None = None,
     ) -> AsyncIterator[Channel]:
         """Dial `endpoint`: the block runs with the answered channel and hangs it up when it ends.
 
-        Raises NoAnswer where it ended unanswered; AriDown, Refused or Uncertain as ``Channel.originate``.
+        `meanwhile` is awaited once Asterisk has taken the dial, before the answer is waited for. Raises NoAnswer
+        where it ended unanswered; AriDown, Refused or Uncertain as ``Channel.originate``.
         """
         channel = self.channel(channel_id)
         try:
@@ -307,13 +316,17 @@ class AriClient:
                 variables=variables,
                 originator=originator,
                 formats=formats,
+                app=app,
             )
             reached("agent_leg_sent")
+            if meanwhile is not None:
+                await meanwhile()
             await self._answered(channel, ring_seconds + RING_GRACE_SECONDS)
             reached("agent_answered")
             yield channel
         finally:
-            await finish(channel.hang_up())
+            if not channel.gone.happened:
+                await finish(channel.hang_up())
 
     async def _answered(self, channel: Channel, within: float) -> None:
         try:

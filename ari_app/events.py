@@ -209,6 +209,12 @@ def _dial(type_: str, raw: dict[str, Any]) -> Event:
     return Dial(type_, _text(raw["peer"]["id"]), _text(raw["dialstatus"]))
 
 
+def _state(type_: str, raw: dict[str, Any]) -> Event:
+    """What the phone of an agent shows of a dial, where ``Dial`` itself is not sent."""
+    channel = raw["channel"]
+    return Dial(type_, _text(channel["id"]), _DIAL_STATUS.get(channel.get("state"), ""))
+
+
 def _dtmf(type_: str, raw: dict[str, Any]) -> Event:
     digit = _text(raw["digit"])
     return ChannelDtmfReceived(type_, _text(raw["channel"]["id"]), digit, _number(raw.get("duration_ms")) or 0)
@@ -247,12 +253,15 @@ def _application(type_: str, raw: dict[str, Any]) -> Event:
     return Event(type_)
 
 
+_DIAL_STATUS = {"Ringing": "RINGING", "Up": "ANSWER"}
+
 _BUILDERS: Mapping[str, Callable[[str, dict[str, Any]], Event]] = {
     "StasisStart": _start,
     "StasisEnd": _plain,
     "ChannelDestroyed": _destroyed,
     "ChannelHangupRequest": _hangup_request,
     "Dial": _dial,
+    "ChannelStateChange": _state,
     "ChannelDtmfReceived": _dtmf,
     "PlaybackStarted": _playback,
     "PlaybackFinished": _playback,
@@ -285,3 +294,10 @@ WANTED = (
     "RESTResponse",
 )
 """The event filter: all else stays in Asterisk. Without RESTResponse replies over this socket would stop."""
+
+WANTED_OF_AGENTS = (
+    "ChannelStateChange",
+    *(name for name in WANTED if name not in ("Dial", "StasisEnd", "ChannelUserevent")),
+)
+"""For phones rung by us: ringing and answer as one event each, and one end. ``Dial`` tells four things of which two
+matter here, and a leg that leaves our application without ending is found when it ends."""

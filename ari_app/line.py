@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Coroutine, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -11,6 +12,7 @@ from urllib.parse import quote
 from ari_app.counters import Counters
 
 T = TypeVar("T")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 if TYPE_CHECKING:
     from ari_app.channel import Channel
@@ -22,6 +24,7 @@ class Line(Protocol):
 
     app: str
     quiet_app: str
+    agents_app: str
     counters: Counters
 
     @property
@@ -81,7 +84,7 @@ def part(text: str) -> str:
 
 def clean(what: str, text: str) -> str:
     """`text`, or ValueError where it holds a control character (it could forge a SIP header)."""
-    if any(character < " " or character == "\x7f" for character in text):
+    if _CONTROL.search(text):
         raise ValueError(f"The {what} {text!r} holds a control character.")
     return text
 

@@ -20,7 +20,7 @@ BEAT = "callwright-beat"
 """Name of the heartbeat's user events; a number follows."""
 PREPARE_SECONDS = 60.0
 """Deadline of one preparation (filter, snapshot, the reconciler)."""
-BEATS_MISSED = 2
+BEATS_MISSED = 4
 """Heartbeats in a row that may go missing before the socket is given up."""
 ABSENT_LOG_SECONDS = 60.0
 """While Asterisk is away one line is logged this often."""

@@ -10,7 +10,8 @@ from typing import Any
 
 import structlog
 
-from ari_app.agent_keys import Action, Dispose, ForceHangUp, KeyReader, PassOn, pass_on, read_keys
+from ari_app import formats
+from ari_app.agent_keys import Action, Dispose, ForceHangUp, PassOn, obeyed_keys, pass_on
 from ari_app.agent_leg import AdoptedLeg, Leg, NotTaken, ring_agent
 from ari_app.agent_line import AgentLines
 from ari_app.channel import Channel, Gone, GoneKind
@@ -91,7 +92,8 @@ class OutboundCall:
             self._left(hangup)
         finally:
             self._env.progress.ended(self.order, self._result())
-            await finish(self.customer.hang_up())
+            if not self.customer.gone.happened:
+                await finish(self.customer.hang_up())
 
     async def _dial_and_serve(self) -> None:
         if await self._ring(place=True):
@@ -155,6 +157,7 @@ class OutboundCall:
             ring_seconds=2 * self.order.ring_seconds + SAFETY_SECONDS,
             app_args=("dialer", self.order.call_id),
             caller_id=self.order.caller_id,
+            formats=formats.of_trunk(self._env.settings, self.order.trunk),
         )
         reached("originate_sent")
 
@@ -259,32 +262,25 @@ class OutboundCall:
 
     async def _talk(self, leg: Leg) -> None:
         """Until one of them leaves; the agent's codes are obeyed meanwhile."""
-        actions: asyncio.Queue[Action | None] = asyncio.Queue()
         may_force = self.order.force_hangup or self._lines.by_channel(leg.channel.id) is not None
-        keys = asyncio.create_task(read_keys(leg.channel, KeyReader(may_force=may_force), actions))
-        obey = asyncio.create_task(self._obey(actions))
-        try:
-            await leg.channel.left()
-            self.log.add(timeline.Left(self._now(), Party.AGENT))
-        finally:
-            reached("talk_over")
-            keys.cancel()
-            actions.put_nowait(None)
-            await finish(_ended(keys, obey))  # a disposition that was keyed is stored, whoever hangs up meanwhile
+        # a disposition that was keyed is stored, whoever hangs up meanwhile
+        async with obeyed_keys(leg.channel, self._obey, may_force=may_force):
+            try:
+                await leg.channel.left()
+                self.log.add(timeline.Left(self._now(), Party.AGENT))
+            finally:
+                reached("talk_over")
 
-    async def _obey(self, actions: asyncio.Queue[Action | None]) -> None:
-        while True:
-            match await actions.get():
-                case None:
-                    return
-                case PassOn(keys):
-                    await pass_on(self.customer, keys)
-                case ForceHangUp():
-                    self.log.add(timeline.Forced(self._now()))
-                    self.log.add(timeline.Left(self._now(), Party.AGENT))
-                    await self.customer.hang_up()
-                case Dispose(code):
-                    await self._dispose(code)
+    async def _obey(self, action: Action) -> None:
+        match action:
+            case PassOn(keys):
+                await pass_on(self.customer, keys)
+            case ForceHangUp():
+                self.log.add(timeline.Forced(self._now()))
+                self.log.add(timeline.Left(self._now(), Party.AGENT))
+                await self.customer.hang_up()
+            case Dispose(code):
+                await self._dispose(code)
 
     async def _dispose(self, code: str) -> None:
         try:
@@ -299,6 +295,10 @@ class OutboundCall:
             self.log.add(timeline.Left(self._now(), Party.AGENT))
             return
         gone = self.customer.gone.value
+        if gone.kind is GoneKind.REFUSED:  # nothing was sent; it is seen as a hang-up before the refusal itself is
+            self._outcome, self._withdrawn = Outcome.NOT_ATTEMPTED, not self._env.ari.live
+            log.warning("not placed", action="dial", call_id=self.order.call_id)
+            return
         if self.customer.answered.happened and self.log.find(timeline.Answered) is None:
             self._on_answer()  # he answered and hung up before we could look
         if gone.kind is GoneKind.LOST:
@@ -350,7 +350,3 @@ class OutboundCall:
 
     def _now(self) -> datetime:
         return self._env.clock.now()
-
-
-async def _ended(*tasks: asyncio.Task[None]) -> None:
-    await asyncio.wait(tasks)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Protocol, Self
 
 import structlog
 
-from ari_app.ami_link import LINE_BYTES, AmiDown, AmiError, AmiUncertain
+from ari_app.ami_link import LINE_BYTES, AmiDown, AmiError, AmiUncertain, Fields
 
 LIMIT = 10_000
 """Records kept while AMI is away: half an hour of 100 calls a minute; the oldest gives way."""
@@ -21,9 +22,16 @@ LIMIT = 10_000
 PAUSE_SECONDS = 0.1
 """Between finding AMI away and asking again whether it is back."""
 
+GATHER_SECONDS = 0.05
+"""A record waits so long for others to travel with: one write and one wake-up for all of them."""
+
+TOGETHER = 20
+"""Records sent in one write at most."""
+
 NONE = "NONE"
 NAME_BYTES = 120
 DATA_BYTES = LINE_BYTES - len("Message: ")
+_HARMLESS = dict.fromkeys((*range(0x20), 0x7F), " ") | {ord("|"): "/"}
 
 log = structlog.get_logger(__name__)
 
@@ -35,14 +43,16 @@ class Sender(Protocol):
         """Wait for a connection."""
         ...
 
-    async def send(self, action: str, *, within: float | None = None, **fields: object) -> dict[str, Any]:
-        """Send one action and return its response."""
+    async def send_all(self, action: str, each: Sequence[Fields]) -> list[AmiError | None]:
+        """Send an action once for each, in this order; what went wrong with each, None for nothing."""
         ...
 
 
 def plain(value: object, at_most: int) -> str:
     """Text that cannot break the record: ``|`` becomes ``/``, control characters spaces, long text is cut."""
-    text = "".join("/" if c == "|" else " " if ord(c) < 0x20 or ord(c) == 0x7F else c for c in str(value))
+    text = str(value).translate(_HARMLESS)
+    if len(text) <= at_most and text.isascii():
+        return text
     return text.encode("utf-8", "replace")[:at_most].decode("utf-8", "ignore")
 
 
@@ -69,7 +79,7 @@ class QueueLog:
         self.dropped = 0
         self.uncertain = 0
         self._ami, self._limit = ami, limit
-        self._waiting: deque[dict[str, str]] = deque()
+        self._waiting: deque[Fields] = deque()
         self._more = asyncio.Event()
         self._empty = asyncio.Event()
         self._empty.set()
@@ -117,23 +127,24 @@ class QueueLog:
     async def _drain(self) -> None:
         while True:
             await self._more.wait()
+            await asyncio.sleep(GATHER_SECONDS)
             while self._waiting:
                 await self._ami.until_live()
-                if not self._waiting:
-                    break
-                await self._send(self._waiting.popleft())
+                await self._send([self._waiting.popleft() for _ in range(min(TOGETHER, len(self._waiting)))])
             self._more.clear()
             self._empty.set()
 
-    async def _send(self, record: dict[str, Any]) -> None:
+    async def _send(self, records: list[Fields]) -> None:
         try:
-            await self._ami.send("QueueLog", **record)
+            ends = await self._ami.send_all("QueueLog", records)
         except AmiDown:
-            self._waiting.appendleft(record)
+            self._waiting.extendleft(reversed(records))
             await asyncio.sleep(PAUSE_SECONDS)
-        except AmiUncertain as error:
-            self.uncertain += 1
-            log.warning("a queue_log record may be missing", action="queue_log", why=str(error))
-        except AmiError as error:
-            self.dropped += 1
-            log.error("a queue_log record was refused", action="queue_log", why=str(error))
+            return
+        for error in ends:
+            if isinstance(error, AmiUncertain):
+                self.uncertain += 1
+                log.warning("a queue_log record may be missing", action="queue_log", why=str(error))
+            elif error is not None:
+                self.dropped += 1
+                log.error("a queue_log record was refused", action="queue_log", why=str(error))

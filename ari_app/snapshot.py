@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from ari_app.errors import Refused
@@ -25,7 +26,7 @@ class BridgeInfo:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All channels and bridges, by id. `app_channel_ids`: those our application is subscribed to."""
+    """All channels and bridges, by id. `app_channel_ids`: those our applications are subscribed to."""
 
     channels: Mapping[str, ChannelInfo]
     bridges: Mapping[str, BridgeInfo]
@@ -37,19 +38,19 @@ async def take_snapshot(line: Line) -> Snapshot:
     async with asyncio.TaskGroup() as group:
         channels = group.create_task(line.request("GET", "channels"))
         bridges = group.create_task(line.request("GET", "bridges"))
-        application = group.create_task(_application(line))
+        apps = [group.create_task(_application(line, app)) for app in {line.app, line.agents_app}]
     channel_infos = [channel_info(raw) for raw in channels.result() or ()]
     bridge_infos = [_bridge_info(raw) for raw in bridges.result() or ()]
     return Snapshot(
         {info.id: info for info in channel_infos},
         {info.id: info for info in bridge_infos},
-        frozenset((application.result() or {}).get("channel_ids", ())),
+        frozenset(channel_id for app in apps for channel_id in (app.result() or {}).get("channel_ids", ())),
     )
 
 
-async def _application(line: Line) -> Any:
+async def _application(line: Line, app: str) -> Any:
     try:
-        return await line.request("GET", f"applications/{part(line.app)}")
+        return await line.request("GET", f"applications/{part(app)}")
     except Refused as refused:
         if refused.status != 404:
             raise
@@ -64,3 +65,30 @@ def _bridge_info(raw: Mapping[str, Any]) -> BridgeInfo:
         channels=tuple(str(channel) for channel in raw.get("channels") or ()),
         creator=str(raw.get("creator") or ""),
     )
+
+
+def bridge_of(channel_id: str, snapshot: Snapshot) -> BridgeInfo | None:
+    """The bridge that a channel is in."""
+    return next((bridge for bridge in snapshot.bridges.values() if channel_id in bridge.channels), None)
+
+
+def partner_of(channel_id: str, snapshot: Snapshot) -> tuple[ChannelInfo | None, BridgeInfo | None]:
+    """Who is in a bridge with a channel, and the bridge."""
+    bridge = bridge_of(channel_id, snapshot)
+    if bridge is None:
+        return None, None
+    others = [snapshot.channels[c] for c in bridge.channels if c != channel_id and c in snapshot.channels]
+    return (others[0] if others else None), bridge
+
+
+def made_at(info: ChannelInfo) -> datetime | None:
+    """When a channel was made."""
+    try:
+        return datetime.fromisoformat(info.created_at)
+    except ValueError:
+        return None
+
+
+def leg_began(agent_leg: ChannelInfo) -> datetime | None:
+    """When a leg that was dialled for this call was made: the talk began then, if nobody could write it down."""
+    return made_at(agent_leg) if agent_leg.app_args[:1] == ("agent",) else None

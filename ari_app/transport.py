@@ -91,3 +91,8 @@ class Transport(Protocol):
 def quiet_name(app: str) -> str:
     """The application beside `app` for channels of which nothing needs to be told: no event of theirs is sent."""
     return f"{app}-quiet"
+
+
+def agents_name(app: str) -> str:
+    """The application beside `app` for the phones of agents, of which fewer kinds of events are sent."""
+    return f"{app}-agents"

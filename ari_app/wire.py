@@ -16,8 +16,8 @@ import structlog
 from ari_app.backoff import Backoff
 from ari_app.counters import Counters
 from ari_app.errors import AriDown, AriError, Refused, Uncertain
-from ari_app.transport import EventSocket, Reply, quiet_name
-from ari_app.websocket import CommandSocket, NotSent, WireEvents, open_socket
+from ari_app.transport import EventSocket, Reply, agents_name, quiet_name
+from ari_app.websocket import CommandSocket, Ear, NotSent, WireEvents, open_socket
 
 HTTP_CONNECTIONS = 8
 """Keep-alive connections of the HTTP pool at most; Asterisk's listen backlog is 10."""
@@ -50,9 +50,7 @@ class AsteriskTransport:
 
     async def start(self) -> None:
         """Open the pool and begin to keep the command sockets open."""
-        connector = aiohttp.TCPConnector(
-            limit=HTTP_CONNECTIONS + self._count + 1, keepalive_timeout=HTTP_KEEPALIVE_SECONDS
-        )
+        connector = aiohttp.TCPConnector(limit=HTTP_CONNECTIONS, keepalive_timeout=HTTP_KEEPALIVE_SECONDS)
         # Asterisk is a named machine, never somewhere behind this host's proxy settings: trust_env stays off.
         self._session = aiohttp.ClientSession(connector=connector, headers=self._headers)
         self._keepers = [
@@ -69,9 +67,11 @@ class AsteriskTransport:
             await self._session.close()
 
     async def open_events(self, deliver: Callable[[bytes], None]) -> EventSocket:
-        """Open the event socket, of the application and its quiet one; raises AriDown or Refused."""
-        apps = f"{self._app},{quiet_name(self._app)}"
-        return WireEvents(await open_socket(self._opened(), self._base + "/ari/events", apps), deliver)
+        """Open the event socket, of the application and the two beside it; raises AriDown or Refused."""
+        self._opened()
+        ear = Ear(deliver)
+        apps = f"{self._app},{quiet_name(self._app)},{agents_name(self._app)}"
+        return WireEvents(await open_socket(self._base, self._headers, apps, ear), ear)
 
     async def request(
         self,
@@ -157,8 +157,9 @@ class AsteriskTransport:
         # A name of its own each time: when a socket breaks and another of the same name is opened at once,
         # Asterisk's clean-up of the first can take the application from the second, which then never hears
         # a reply again (16 of 400 tries on 22.10.1).
-        app = f"{self._app}-c-{token_hex(4)}"
-        socket = CommandSocket(await open_socket(self._opened(), self._base + "/ari/events", app), self._counters)
+        self._opened()
+        socket = CommandSocket(self._counters)
+        await socket.open(self._base, self._headers, f"{self._app}-c-{token_hex(4)}")
         try:
             await socket.request("GET", "asterisk/ping", {}, None, PROBE_SECONDS)
         except (Uncertain, NotSent):

@@ -11,6 +11,7 @@ from contact_center.settings import Settings, Trunk
 
 PRIVATE_NETWORKS = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8")
 TRUNK_PREFIX = "callwright-trunk-"
+CODECS_AS_CONFIGURED = "prefer: configured, operation: intersect, keep: all, transcode: allow"
 
 Line = tuple[str, object]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import ceil
 from statistics import median
 
 from tests.lab.farend.record import CallRecord, Direction, Side, two_way_at
@@ -17,7 +18,7 @@ def percentile(values: Sequence[float], share: float) -> float | None:
     if not values:
         return None
     ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, max(0, round(share * len(ordered) + 0.5) - 1))]
+    return ordered[max(1, ceil(round(share * len(ordered), 6))) - 1]
 
 
 @dataclass(frozen=True, slots=True)

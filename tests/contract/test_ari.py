@@ -87,6 +87,24 @@ def test_an_answered_dial_enters_the_application_with_its_arguments(run: Run) ->
     run(body)
 
 
+def test_a_phone_dialled_in_the_application_of_agents_tells_less_and_enough(run: Run) -> None:
+    async def body(world: World) -> None:
+        ari = world.ari
+        assert ari.agents_app != ari.app
+        before = ari.counters.events.copy()
+        async with ari.dial("PJSIP/ringanswer@trunk", channel_id="c1", ring_seconds=5, app=ari.agents_app) as channel:
+            assert channel.ringing.happened
+            assert channel.answered.happened
+            assert "c1" in (await ari.snapshot()).app_channel_ids
+        gone = await channel.left()
+        assert (gone.kind, gone.cause, gone.asked) == (GoneKind.DESTROYED, 16, True)
+        told = ari.counters.events - before
+        del told["ChannelUserevent"]
+        assert told == {"ChannelStateChange": 2, "StasisStart": 1, "ChannelDestroyed": 1}
+
+    run(body)
+
+
 def test_a_dial_we_give_up_while_it_rings_ends_at_once(run: Run) -> None:
     async def body(world: World) -> None:
         channel = world.ari.channel("c1")
@@ -320,7 +338,7 @@ def test_a_pooled_bridge_serves_one_call_after_the_other(run: Run) -> None:
                     used.add(bridge.id)
                     await channel.hang_up()
                     await channel.left()
-                await until(lambda: pool.ready == 1, 5.0, "the pool is full again")
+                await until(lambda: pool.ready >= 1, 5.0, "the pool is full again")
             assert len(used) <= 2
 
     run(body)

@@ -17,7 +17,7 @@ from typing import Any
 import orjson
 
 from ari_app.errors import AriDown, Refused, Uncertain
-from ari_app.transport import Reply
+from ari_app.transport import Reply, agents_name
 from tests.support.fake_rest import FakeRest
 from tests.support.fake_world import (
     ANSWERS,
@@ -321,14 +321,15 @@ class FakeAri:
 class FakeSocket:
     """An event socket of the fake."""
 
-    def __init__(self, app: FakeApp) -> None:
+    def __init__(self, *apps: FakeApp) -> None:
         self.lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._app = app
+        self._apps = apps
 
     async def close(self) -> None:
         """Close it; harmless when closed already."""
-        if self._app.lost is self.lost:
-            self._app.deliver = self._app.lost = None
+        for app in self._apps:
+            if app.lost is self.lost:
+                app.deliver = app.lost = None
         if not self.lost.done():
             self.lost.set_result("closed")
 
@@ -355,8 +356,10 @@ class FakeTransport:
             raise Refused(fake.refuses_with, "Unauthorized", "GET", "events")
         app = fake.app(self.app)
         fake.emit(app, {"type": "ApplicationReplaced"})
-        socket = FakeSocket(app)
-        app.deliver, app.lost = deliver, socket.lost
+        beside = fake.app(agents_name(self.app))
+        socket = FakeSocket(app, beside)
+        for one in (app, beside):
+            one.deliver, one.lost = deliver, socket.lost
         return socket
 
     async def request(

@@ -206,15 +206,16 @@ class FakeRest(FakeSounds):
         fake, far = self.fake, channel.far
 
         def dial(status: str, state: str = "") -> None:
-            channel.state = state or channel.state
+            if state:
+                channel.state = state
+                fake.tell(channel, "ChannelStateChange", channel=channel.shown())
             fake.tell(channel, "Dial", dialstatus=status, peer=channel.shown())
 
         def up() -> None:
             for timer in channel.timers:
                 timer.cancel()
             channel.timers.clear()
-            channel.state = "Up"
-            dial("ANSWER")
+            dial("ANSWER", "Up")
             answered(channel)
 
         dial("")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from ari_app.queue_log import QueueLog, fields_of
-from tests.unit.ami.paper_ami import healthy, paper_ami
+from tests.unit.ami.paper_ami import error, healthy, paper_ami
 from tests.unit.waiting import until
 
 
@@ -63,3 +63,38 @@ async def test_a_record_that_was_never_answered_is_counted_and_not_sent_again() 
         assert await queue_log.flush(3.0)
         assert [a["Uniqueid"] for a in paper.actions if a["Action"] == "QueueLog"] == ["c0", "c1"]
         assert queue_log.uncertain == 1
+
+
+async def test_records_of_one_moment_travel_together_in_their_order_and_each_is_judged_by_its_own_answer() -> None:
+    def refuse_one(action: dict[str, str]) -> bytes | None:
+        return error(action, "No such thing") if action.get("Uniqueid") == "c2" else healthy(action)
+
+    async with paper_ami(refuse_one) as paper, paper.ami() as ami, QueueLog(ami) as queue_log:
+        async with asyncio.timeout(2):
+            await ami.until_live()
+        for n in range(25):
+            queue_log.write("sales", f"c{n}", "", "ABANDON", 1, 1, n)
+        assert await queue_log.flush(3.0)
+        assert [a["Uniqueid"] for a in paper.actions if a["Action"] == "QueueLog"] == [f"c{n}" for n in range(25)]
+        assert (queue_log.dropped, queue_log.uncertain) == (1, 0)
+
+
+async def test_records_whose_answers_are_lost_with_the_connection_are_uncertain_and_the_later_ones_are_sent() -> None:
+    def cut_at_two(action: dict[str, str]) -> bytes | None:
+        if action.get("Uniqueid") == "c2" and len(paper.connections) == 1:
+            paper.cut()
+            return None
+        return healthy(action)
+
+    async with paper_ami(cut_at_two) as paper, paper.ami() as ami, QueueLog(ami) as queue_log:
+        async with asyncio.timeout(2):
+            await ami.until_live()
+        for n in range(30):
+            queue_log.write("sales", f"c{n}", "", "ABANDON", 1, 1, n)
+        assert await queue_log.flush(5.0)
+        sent = [a["Uniqueid"] for a in paper.actions if a["Action"] == "QueueLog"]
+        assert sent[:3] == ["c0", "c1", "c2"]
+        assert sent[-10:] == [f"c{n}" for n in range(20, 30)]
+        assert len(sent) == len(set(sent))
+        assert 18 <= queue_log.uncertain <= 20
+        assert queue_log.dropped == 0

@@ -106,6 +106,17 @@ async def test_an_application_that_vanishes_under_an_open_socket_is_opened_again
 
 
 @on_virtual_clock
+async def test_the_application_of_agents_that_vanishes_is_noticed_too() -> None:
+    fake = FakeAri()
+    async with live_client(fake) as ari:
+        assert ari.agents_app == "callwright-agents"
+        fake.forget_app("callwright-agents")
+        await until(lambda: not ari.live, within=3)
+        await ari.until_live()
+        assert ari.generation == 2
+
+
+@on_virtual_clock
 async def test_a_stolen_application_name_is_loss_of_control_and_is_not_fought_over() -> None:
     fake = FakeAri()
     async with live_client(fake) as ari:

@@ -74,7 +74,7 @@ async def test_a_hang_up_and_a_time_out_at_one_instant_are_decided_by_the_outer_
     async with live_client(fake) as ari:
         for outer_is_timeout in (True, False):
             caller = await arrived(ari, fake, f"caller-{outer_is_timeout}")
-            at = asyncio.get_running_loop().time() + 1.0
+            at = asyncio.get_running_loop().time() + 0.9  # no heartbeat at that instant
 
             def strike(channel: Channel = caller, at: float = at) -> None:
                 asyncio.get_running_loop().call_at(at, channel.lost)

@@ -12,7 +12,7 @@ import pytest
 from ari_app.client import AriClient
 from ari_app.counters import Counters
 from ari_app.errors import AriDown, Uncertain
-from ari_app.websocket import STUCK_SECONDS
+from ari_app.websocket import STUCK_SECONDS, Ear, open_socket
 from ari_app.wire import AsteriskTransport, base_url
 from tests.lab.until import until
 from tests.support.odd_asterisk import OddAsterisk, odd_asterisk
@@ -39,7 +39,10 @@ async def test_credentials_travel_in_a_header_and_never_in_a_url() -> None:
         assert odd.authorizations == {"Basic dTpwOnc="}
         assert odd.urls
         assert not any("p:w" in url or "p%3Aw" in url or "api_key" in url for url in odd.urls)
-        assert any("app=callwright,callwright-quiet&" in url and "subscribeAll=false" in url for url in odd.urls)
+        assert any(
+            "app=callwright,callwright-quiet,callwright-agents&" in url and "subscribeAll=false" in url
+            for url in odd.urls
+        )
 
 
 async def test_commands_go_over_sockets_of_their_own_where_asterisk_can() -> None:
@@ -110,6 +113,21 @@ async def test_an_asterisk_that_is_not_there_is_down_and_nothing_was_sent() -> N
         assert counters.not_sent == 1
     finally:
         await line.close()
+
+
+@pytest.mark.parametrize("rudely", [True, False])
+async def test_a_connection_that_ends_in_the_handshake_is_no_open_socket(rudely: bool) -> None:
+    async def end_it(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        if rudely:
+            writer.transport.abort()
+        writer.close()
+
+    server = await asyncio.start_server(end_it, "127.0.0.1", 0)
+    host, port = server.sockets[0].getsockname()
+    async with server:
+        with pytest.raises(AriDown, match="ended the connection before"):
+            await open_socket(f"http://{host}:{port}", {}, "app", Ear(lambda _: None))
 
 
 async def test_frames_that_are_no_events_are_dropped_and_the_socket_is_kept() -> None:
