@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from datetime import datetime
 from typing import Any
 
 import structlog
 
 from ari_app.agent_line import AgentLines
+from ari_app.channel import Channel
 from ari_app.errors import AriError
+from ari_app.inbound_desk import InboundDesk
 from ari_app.outbound import OutboundCall
 from ari_app.router import Arrival
 from ari_app.services import Services
@@ -32,6 +35,7 @@ class App:
         self.env = env
         self.lines = AgentLines(env)
         self.calls: dict[str, OutboundCall] = {}
+        self.inbound: InboundDesk | None = None
         self.paused = False
         self._group = asyncio.TaskGroup()
 
@@ -74,7 +78,7 @@ class App:
                 call.ended_by_supervisor()
                 await call.customer.hang_up()
                 return True
-        return False
+        return self.inbound is not None and await self.inbound.hang_up(call_id)
 
     async def _run(self, call: OutboundCall, story: Coroutine[Any, Any, None]) -> None:
         """One broken call must not end the others."""
@@ -108,11 +112,26 @@ class App:
         match arrival.args:
             case ("persistent", endpoint, *_):
                 await self._line(arrival, endpoint)
-            case ("inbound", *_):
-                await arrival.channel.continue_in_dialplan(FALLBACK)
+            case ("inbound", did, *_):
+                await self.receive(arrival.channel, did, arrival.info.caller_number, arrival.at)
             case _:
                 log.info("nothing is known of this channel", action="arrival", channel=arrival.channel.id)
                 await arrival.channel.continue_in_dialplan(GOODBYE)
+
+    async def load_queues(self) -> None:
+        """Take the queues as the store knows them."""
+        if self.inbound is not None:
+            await self.inbound.load()
+
+    async def queue_changed(self, name: str) -> None:
+        """A queue was added or set."""
+        if self.inbound is not None:
+            await self.inbound.changed(name)
+
+    async def receive(self, channel: Channel, did: str, number: str, at: datetime) -> None:
+        """A caller's whole call; the fallback where his number leads to no queue."""
+        if self.inbound is None or not await self.inbound.receive(channel, did, number, at):
+            await channel.continue_in_dialplan(FALLBACK)
 
     async def _line(self, arrival: Arrival, endpoint: str) -> None:
         """``*48``: the agent stays connected. Who he is comes from his authenticated endpoint."""

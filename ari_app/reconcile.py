@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime
 
 import structlog
 
@@ -12,10 +11,12 @@ from ari_app.app import App
 from ari_app.bridge import Bridge
 from ari_app.commands import WHISPERS
 from ari_app.events import ChannelInfo
-from ari_app.snapshot import BridgeInfo, Snapshot
+from ari_app.inbound_adopt import adopt_callers
+from ari_app.snapshot import Snapshot, bridge_of, leg_began, partner_of
 from contact_center import timeline
 from contact_center.crash_points import reached
 from contact_center.dialling import CallResult, DialOrder
+from contact_center.store.queries_queues import open_inbound
 from contact_center.store.recovery import OpenAttempt, mend_leads, open_attempts
 from contact_center.store.writer import Writer
 from contact_center.terms import AttemptState, Direction, Outcome, Party
@@ -47,7 +48,7 @@ class Reconciler:
     async def __call__(self) -> None:
         """Adopt what lives, close what has gone, hang up what nobody owns."""
         await self._prepare()
-        attempts = await self._writer.read(open_attempts)
+        attempts, callers = await self._writer.read(open_attempts), await self._writer.read(open_inbound)
         snapshot = await self._app.env.ari.snapshot()
         reached("snapshot_taken")
         self._adopt_lines(snapshot)
@@ -59,6 +60,8 @@ class Reconciler:
                 adopted += 1
             else:
                 closed += 1
+        if self._app.inbound is not None:
+            adopt_callers(self._app, self._app.inbound, snapshot, callers, self._agent_of)
         reached("calls_adopted")
         await self._look_again()
         hung_up = await self._hang_up_leftovers(snapshot)
@@ -88,12 +91,12 @@ class Reconciler:
             return False
         customer = self._app.env.ari.adopt(info)
         call = self._app.take(order)
-        partner, bridge = _partner(attempt.channel_id, snapshot)
+        partner, bridge = partner_of(attempt.channel_id, snapshot)
         ext = self._agent_of(partner) if partner else ""
         if partner and bridge and ext:
             agent = self._app.env.ari.adopt(partner)
             self._adopted(attempt, order, True, True)
-            since = attempt.connected_at or _began(partner) or self._app.env.clock.now()
+            since = attempt.connected_at or leg_began(partner) or self._app.env.clock.now()
             call.known(attempt.ringing_at, attempt.answered_at or since)
             self._app.start(call, call.resume_talk(agent, ext, bridge.id, since))
         else:
@@ -161,7 +164,7 @@ class Reconciler:
             if seat is None or seat.line or not info.in_stasis:
                 continue
             channel = self._app.env.ari.adopt(info)
-            found = _bridge_of(info.id, snapshot)
+            found = bridge_of(info.id, snapshot)
             if found and found.name == LINE_BRIDGE:
                 bridge = Bridge(self._app.env.ari, found.id, name=LINE_BRIDGE)
                 story = self._app.lines.resume(channel, seat, bridge)
@@ -190,26 +193,3 @@ class Reconciler:
         now = self._app.env.clock.now()
         for mended in await self._writer.commit(lambda session: mend_leads(session, now)):
             log.warning("lead put right", action="mend", lead_id=mended.lead_id, was=mended.was)
-
-
-def _began(agent_leg: ChannelInfo) -> datetime | None:
-    """When a leg that was dialled for this call was made: the talk began then, if nobody could write it down."""
-    if agent_leg.app_args[:1] != ("agent",):
-        return None
-    try:
-        return datetime.fromisoformat(agent_leg.created_at)
-    except ValueError:
-        return None
-
-
-def _bridge_of(channel_id: str, snapshot: Snapshot) -> BridgeInfo | None:
-    return next((b for b in snapshot.bridges.values() if channel_id in b.channels), None)
-
-
-def _partner(channel_id: str, snapshot: Snapshot) -> tuple[ChannelInfo | None, BridgeInfo | None]:
-    """Who is in a bridge with a channel."""
-    bridge = _bridge_of(channel_id, snapshot)
-    if bridge is None:
-        return None, None
-    others = [snapshot.channels[c] for c in bridge.channels if c != channel_id and c in snapshot.channels]
-    return (others[0] if others else None), bridge

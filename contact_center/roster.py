@@ -1,7 +1,7 @@
 """Who takes calls: every agent's state, decided in one place and without an await.
 
 Choosing an agent and marking him taken is one synchronous step, so no agent can be given two calls. What
-changes is told to the store as facts (never waited for) and to listeners (the dialer, the lines).
+changes is told to the store as facts (never waited for), and of each seat to the dialer.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from contact_center.clock import Clock
 from contact_center.desk import AgentCard
@@ -55,6 +56,18 @@ class _Waiter:
         self.seat: asyncio.Future[Seat] = asyncio.get_running_loop().create_future()
 
 
+class Callers(Protocol):
+    """Whoever waits in the queues; they come before calls that campaigns have placed."""
+
+    def take(self, seat: Seat) -> str:
+        """This agent has become free; the id of the call that he is held for from now on, or nothing."""
+        ...
+
+    def spoken_for(self) -> set[str]:
+        """Extensions of the agents whom those who wait need for themselves."""
+        ...
+
+
 class Roster:
     """All agents of this contact centre; implements :class:`contact_center.desk.Desk`."""
 
@@ -63,8 +76,9 @@ class Roster:
         self._seats: dict[str, Seat] = {}
         self._waiters: list[_Waiter] = []
         self._wake = asyncio.Event()
-        self.listeners: list[Callable[[], None]] = []
+        self.on_seat: list[Callable[[Seat], None]] = []
         self.on_status: list[Callable[[Seat], None]] = []
+        self.callers: Callers | None = None
 
     # -- what others ask ------------------------------------------------------------------------------
 
@@ -85,12 +99,22 @@ class Roster:
         return seat.card() if seat else None
 
     def idle(self, team: str) -> int:
-        """How many agents of a team (empty: of all) could take a call this instant."""
-        return sum(1 for seat in self._seats.values() if seat.serves(team) and seat.state is AgentState.IDLE)
+        """How many agents of a team (empty: of all) could take a campaign's call this instant.
+
+        Those whom callers in the queues need are left out.
+        """
+        needed = self._spoken_for()
+        idle = (s for s in self._seats.values() if s.serves(team) and s.state is AgentState.IDLE)
+        return sum(1 for seat in idle if seat.ext not in needed)
 
     def on_line(self, team: str) -> list[Seat]:
-        """Those who take calls now or after the one they have."""
-        return [seat for seat in self._seats.values() if seat.serves(team) and seat.is_on_line]
+        """Those who take a campaign's calls now or after the one they have; who is needed by a queue is left out."""
+        needed = self._spoken_for()
+        there = (s for s in self._seats.values() if s.serves(team) and s.is_on_line)
+        return [seat for seat in there if seat.ext not in needed]
+
+    def _spoken_for(self) -> set[str]:
+        return self.callers.spoken_for() if self.callers is not None else set()
 
     # -- taking an agent ------------------------------------------------------------------------------
 
@@ -99,8 +123,12 @@ class Roster:
         seat = self._choose(team, prefer)
         if seat is None:
             return None
-        self.change(seat, engaged=AgentState.OFFERED, call_id=call_id)
+        self.hold(seat, call_id)
         return Offer(self, seat, call_id)
+
+    def hold(self, seat: Seat, call_id: str) -> None:
+        """Mark a free agent as held for a call: whoever chose him makes the offer of it."""
+        self.change(seat, engaged=AgentState.OFFERED, call_id=call_id)
 
     async def reserve_within(self, seconds: float, team: str, call_id: str, prefer: str = "") -> Offer | None:
         """As :meth:`reserve`, waiting for the first agent who becomes free; None when time is up.
@@ -253,13 +281,16 @@ class Roster:
         self.change(seat)
 
     def change(self, seat: Seat, **values: object) -> None:
-        """Set system fields of a seat; tell store and listeners when the visible state moved."""
+        """Set system fields of a seat; tell store and whoever hears of seats (`on_seat`)."""
         for name, value in values.items():
             setattr(seat, name, value)
         self._settle(seat)
         seat.watch()
-        for listener in self.listeners:
-            listener()
+        self._tell_seat(seat)
+
+    def _tell_seat(self, seat: Seat) -> None:
+        for tell in self.on_seat:
+            tell(seat)
 
     def _settle(self, seat: Seat) -> None:
         if seat.status is AgentStatus.OFFLINE and seat.engaged is AgentState.WRAP_UP:
@@ -273,7 +304,11 @@ class Roster:
             self._post(_state_fact(seat))
 
     def _serve_waiter(self, seat: Seat) -> None:
-        if seat.state is not AgentState.IDLE or not self._waiters:
+        """Callers in the queues first, then the answered calls of campaigns."""
+        if seat.state is not AgentState.IDLE:
+            return
+        if self.callers is not None and (call_id := self.callers.take(seat)):
+            seat.engaged, seat.call_id = AgentState.OFFERED, call_id
             return
         fitting = [w for w in self._waiters if seat.serves(w.team) and not w.seat.done()]
         if not fitting:
@@ -304,9 +339,9 @@ class Roster:
                 del self._seats[ext]
                 seat.status = AgentStatus.OFFLINE  # whoever holds a line of his lets it go
                 seat.watch()
+                self._tell_seat(seat)
         elif seat is None:
             self.load([row], self._clock.now())
-            return
         else:
             came = seat.status != AgentStatus.ONLINE == row.status
             chose = (seat.status, seat.pause_reason) != (row.status, row.pause_reason)
@@ -314,8 +349,6 @@ class Roster:
             if chose:
                 self._tell_status(seat)
             self.change(seat, **({"misses": 0, "idle_since_at": self._clock.now()} if came else {}))
-        for listener in self.listeners:
-            listener()
 
     async def run(self) -> None:
         """End each wrap-up at its time. Runs until cancelled; owned by ``serve``."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -25,6 +25,7 @@ class Seat:
     call, ``line_doubted`` whether his phone was lost under it; ``doubted_at``: when a call to his phone
     got no sign of life; ``phone_news`` counts what was said of it; ``own_calls``: channels on which his
     phone hears what a code has done, cut short when a customer comes;
+    ``skills`` are levels by name, ``penalties`` numbers by queue;
     ``shown_state`` is the state last told to others, since ``since_at``; ``watch`` is told of each change.
     """
 
@@ -49,6 +50,8 @@ class Seat:
     doubted_at: datetime | None = None
     last_call_id: str = ""
     own_calls: list[str] = field(default_factory=list)
+    skills: Mapping[str, int] = field(default_factory=dict)
+    penalties: Mapping[str, int] = field(default_factory=dict)
     watch: Callable[[], None] = _nobody
     shown_state: AgentState = AgentState.OFFLINE
     told: Fingerprint = ()
@@ -68,6 +71,8 @@ class Seat:
             since_at=row.since_at,
             idle_since_at=row.idle_since_at or row.since_at,
             misses=row.misses,
+            skills=dict(row.skills or {}),
+            penalties=dict(row.penalties or {}),
             reachable=row.state != AgentState.UNREACHABLE,
         )
 
@@ -75,6 +80,7 @@ class Seat:
         """What a supervisor may change while the agent works."""
         self.name, self.endpoint, self.team = row.name, row.endpoint, row.team
         self.queues, self.connect = tuple(row.queues), AgentConnect(row.connect)
+        self.skills, self.penalties = dict(row.skills or {}), dict(row.penalties or {})
         self.status, self.pause_reason = AgentStatus(row.status), row.pause_reason
 
     @property

@@ -7,11 +7,12 @@ from typing import Any
 import typer
 from rich.console import RenderableType
 
-from contact_center.console.context import console_of
-from contact_center.console.output import facts, table
+from contact_center.console import queue_view
+from contact_center.console.context import Console, console_of
+from contact_center.console.output import table
 from contact_center.store import admin_queues
 from contact_center.store.admin import By, pairs
-from contact_center.store.queries_agents import find_queue, list_agents, list_queues, queue_document
+from contact_center.store.queries_agents import list_agents, list_queues, queue_document
 
 app = typer.Typer(help="Queues: lines of waiting callers.", no_args_is_help=False)
 _KEYS = "Any key of the queue, such as ring_seconds=20 or hours='mon-fri 08:00-18:00'."
@@ -33,6 +34,7 @@ def add(
         queue = admin_queues.add_queue(session, By(console.actor, console.clock.now()), name, wanted)
         document = queue_document(session, queue, list_agents(session))
     console.done(f"Queue {name} is added.", document)
+    _note_kept(console, wanted)
     console.note_applies()
 
 
@@ -48,19 +50,19 @@ def set_(
         queue = admin_queues.set_queue(session, By(console.actor, console.clock.now()), name, pairs(values))
         document = queue_document(session, queue, list_agents(session))
     console.done(f"Queue {name} is changed.", document)
+    _note_kept(console, pairs(values))
     console.note_applies()
 
 
 @app.command(epilog="Example: callwright queue show support")
 def show(ctx: typer.Context, name: str | None = typer.Argument(None, metavar="[NAME]")) -> None:
-    """Show one queue with its settings, or all of them."""
-    if name is None:
-        list_(ctx)
-        return
+    """Show one queue now, with its settings and today's figures, or who serves and who waits in all of them."""
     console = console_of(ctx)
-    with console.reading() as session:
-        document = queue_document(session, find_queue(session, name), list_agents(session))
-    console.show(document, _view)
+    documents = queue_view.look(console, name or "")
+    if name is None:
+        console.show(documents, queue_view.all_view)
+    else:
+        console.show(documents[0], queue_view.queue_view)
 
 
 @app.command("list", epilog="Example: callwright queue list --json")
@@ -73,9 +75,23 @@ def list_(ctx: typer.Context) -> None:
     console.show(documents, _table)
 
 
-def _view(document: dict[str, Any]) -> RenderableType:
-    shown = {key: value for key, value in document.items() if key != "options"} | document["options"]
-    return facts(shown.items())
+@app.command(epilog="Example: callwright queue watch support")
+def watch(
+    ctx: typer.Context,
+    name: str | None = typer.Argument(None, metavar="[NAME]", help="One queue; without it, all."),
+    interval: float = typer.Option(1.0, "--interval", min=0.2, max=3600.0, help="Seconds between two looks."),
+) -> None:
+    """Watch queues live until Ctrl-C; with --json, one look."""
+    queue_view.watch_queues(console_of(ctx), name or "", interval)
+
+
+def _note_kept(console: Console, values: dict[str, str]) -> None:
+    """Say which keys are stored and not obeyed yet: nobody is to rely on them."""
+    kept = [key for key in admin_queues.NOT_OBEYED_YET if values.get(key, "").lower() not in ("", "off", "no", "false")]
+    if values.get("overflow") == "callback":
+        kept.append("overflow=callback (a message is played instead)")
+    if kept:
+        console.say(f"Stored, but not obeyed yet: {', '.join(kept)}.")
 
 
 def _table(documents: list[dict[str, Any]]) -> RenderableType:

@@ -254,3 +254,12 @@ async def test_while_asterisk_is_frozen_no_agent_is_blamed_and_the_customer_is_s
         assert [s.state for s in centre.roster if s.state is AgentState.UNREACHABLE] == []
         centre.fake.hang_up("cw-1")
         await centre.ended("call-1")
+
+
+@on_virtual_clock
+async def test_a_dial_that_asterisk_itself_refuses_was_not_attempted():
+    async with world(PHONE) as centre:
+        centre.fake.far(CUSTOMER, FarEnd(exists=False))
+        centre.app.place(make_order())
+        result = await centre.ended("call-1")
+        assert (result.outcome, result.rang, result.certain) == (Outcome.NOT_ATTEMPTED, False, True)

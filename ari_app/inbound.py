@@ -1,0 +1,389 @@
+"""One caller's life, in the order he hears it: greeting, music, an agent, the talk, and what is written down of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+import structlog
+
+from ari_app import prompts
+from ari_app.agent_leg import AdoptedLeg, Leg
+from ari_app.channel import Channel, GoneKind
+from ari_app.errors import AriError, HungUp
+from ari_app.inbound_talk import Talk
+from ari_app.inbound_told import InboundTold
+from ari_app.outside import OutsideCall
+from ari_app.queue_music import DeadMan, Hold, Music
+from ari_app.queue_place import Place, SentOn
+from ari_app.queue_rings import FREE_SECONDS, QueueRing, Rings, Taken
+from ari_app.reception import Caller, Reception
+from ari_app.scope import finish, until_hangup
+from ari_app.services import Services
+from contact_center import story
+from contact_center.crash_points import reached
+from contact_center.queues.board import Waiting
+from contact_center.queues.rules import QueueRules
+from contact_center.roster import Offer
+from contact_center.store.queries_queues import OpenVisit
+from contact_center.terms import CallKind, Direction, Party, VisitEnd
+from contact_center.timeline import fold
+
+log = structlog.get_logger(__name__)
+
+
+class InboundCall:
+    """What one caller's call has come to so far; its coroutine is :meth:`live`."""
+
+    def __init__(
+        self, channel: Channel, caller: Caller, rules: QueueRules, env: Services, desk: Reception, told: InboundTold
+    ) -> None:
+        self.channel, self.caller = channel, caller
+        self._env, self._desk, self._told_to = env, desk, told
+        self._first = rules
+        self._language = rules.options.language or env.settings.site.language
+        self._clock = DeadMan(channel, float(env.settings.asterisk.dead_man_seconds))
+        self._music = Music(channel)
+        self._visits = 0
+        self._been_in: set[str] = set()
+        self._left_from = 1
+        self._wrap_up_seconds = 0.0
+        self._offered_at: dict[str, datetime] = {}
+        self._agent = ""
+        self.log = story.CallLog(
+            story.Header(
+                id=caller.call_id,
+                kind=CallKind.INBOUND,
+                direction=Direction.INBOUND,
+                started_at=caller.started_at,
+                caller_number=caller.number,
+                queue=rules.name,
+                did=caller.did,
+                language=env.settings.site.language,
+            )
+        )
+
+    # -- the story ------------------------------------------------------------------------------------
+
+    async def live(self) -> None:
+        """Greet him, let him wait with music, find an agent, let them talk, write it down."""
+        self._told_to.arrived(self.caller.started_at, self.caller.did, self.caller.number, self._first.name)
+        await self._told(self._through_queues(self._first))
+
+    async def resume_waiting(self, visit: OpenVisit | None, visits: int) -> None:
+        """Go on with a caller whom an earlier process had greeted, or not yet; he keeps his place."""
+        self._visits = visits - (1 if visit else 0)
+        self._music = Music(self.channel, on=True)
+        if visits:
+            self.log.add(story.Answered(self.caller.started_at))
+        self._env.ari.spawn(self._clock.wind(), f"clock {self.channel.id}")
+        await self._told(self._through_queues(self._first, visit))
+
+    async def resume_talk(self, visit: OpenVisit, agent: Channel, ext: str, bridge_id: str, since: datetime) -> None:
+        """Go on with a talk that an earlier process had connected."""
+        self._visits = visit.n
+        entered = story.Entered(visit.entered_at, visit.queue, visit.n, visit.position)
+        self._told_to.known(entered, ext, (since - visit.entered_at).total_seconds())
+        self.log.add(story.Answered(self.caller.started_at))
+        self.log.add(entered)
+        await self._told(self._talk_on(agent, ext, bridge_id, since))
+
+    async def resume_outside(self, visit: OpenVisit | None, there: Channel, number: str, since: datetime) -> None:
+        """Go on with a caller whom an earlier process had connected with a number outside."""
+        self.log.add(story.Answered(self.caller.started_at))
+        if visit is not None:
+            self.log.add(story.Entered(visit.entered_at, visit.queue, visit.n, visit.position))
+        await self._told(self._outside_on(there, number, since))
+
+    async def _told(self, life: Coroutine[Any, Any, None]) -> None:
+        try:
+            await life
+        except HungUp as hangup:
+            self._left(hangup)
+        finally:
+            at = self.channel.gone.value.at if self.channel.gone.happened else self._now()
+            self.log.add(story.Over(at))
+            self._told_to.finished(at, self._left_from, self._wrap_up_seconds, fold(self.log))
+            if not self.channel.gone.happened:
+                await finish(self.channel.hang_up())
+
+    async def _through_queues(self, rules: QueueRules, adopted: OpenVisit | None = None) -> None:
+        following: QueueRules | None = rules
+        while following is not None:
+            following = await self._in_queue(following, adopted)
+            adopted = None
+
+    async def _in_queue(self, rules: QueueRules, adopted: OpenVisit | None) -> QueueRules | None:
+        """His stay in one queue and his talk; where he goes on if nobody takes him here, else None."""
+        async with AsyncExitStack() as agent_side, until_hangup(self.channel):
+            async with self._place(rules, adopted) as place:
+                if self._visits == 0 and adopted is None and not await self._received(rules, place):
+                    return None
+                try:
+                    taken = await self._wait(place, agent_side, adopted)
+                except SentOn as rule:
+                    return await self._send_on(place.rules, rule.end)
+                finally:
+                    self._left_from = place.board.position(place.entry)
+            await self._talk(taken.leg)
+        return None
+
+    def _place(self, rules: QueueRules, adopted: OpenVisit | None) -> Place:
+        now = self._now()
+        entered_at = adopted.entered_at if adopted else now
+        entry = Waiting(
+            call_id=self.caller.call_id,
+            queue=rules.name,
+            priority=adopted.priority if adopted else rules.options.priority,
+            entered_at=entered_at,
+            entered=self._env.clock.monotonic() - (now - entered_at).total_seconds(),
+            take=lambda offer: offer.close(),
+        )
+        return Place(self._desk.board, entry)
+
+    # -- before he waits ------------------------------------------------------------------------------
+
+    async def _received(self, rules: QueueRules, place: Place) -> bool:
+        """Answered and greeted; False where he only heard that the queue is closed."""
+        open_now = rules.is_open(self._env.settings.site.timezone, self._now())
+        if open_now:
+            place.expect()
+        await self.channel.answer()
+        self.log.add(story.Answered(self._now()))
+        if self._language != "en":
+            await self._speak(self._language)
+        if not open_now:
+            self.log.add(story.Closed(self._now(), rules.name))
+            await self._say("closed_message", self._desk.prompts.closed(rules.options.closed_message, self._language))
+            self.log.add(story.Left(self._now(), Party.SYSTEM))
+            return False
+        await self._say("greeting", self._desk.prompts.message("greeting", rules.options.greeting, self._language))
+        return True
+
+    async def _speak(self, language: str) -> None:
+        try:
+            await self.channel.set_var("CHANNEL(language)", language)
+        except HungUp:
+            raise
+        except AriError as error:
+            log.info("another language is spoken", action="queue", reason=str(error))
+
+    async def _say(self, word: str, media: tuple[str, ...]) -> None:
+        """Let him hear a message to its end; a sound that is missing keeps nobody."""
+        if not media:
+            return
+        await self._clock.wind(prompts.PLAY_SECONDS)
+        began = self._now()
+        heard = True
+        try:
+            heard = await prompts.play(self.channel, *media)
+        finally:
+            if heard:
+                self.log.add(story.Announced(began, self._ended_at(), word))
+        await self._clock.wind()
+
+    def _ended_at(self) -> datetime:
+        return self.channel.gone.value.at if self.channel.gone.happened else self._now()
+
+    # -- in line --------------------------------------------------------------------------------------
+
+    async def _wait(self, place: Place, agent_side: AsyncExitStack, adopted: OpenVisit | None) -> Taken:
+        """Music until an agent is on the line. Raises SentOn when a rule of the queue ends the wait."""
+        self._enter(place, adopted)
+        options = place.rules.options
+        if adopted is None and options.max_length and place.board.length(place.rules.name) >= options.max_length:
+            raise SentOn(VisitEnd.FULL)
+        rings = self._rings()
+        async with self._patience(place) as patience, self._hold(place) as hold:
+            if not self._env.ari.live:
+                await self._env.ari.until_live()  # before that it is not known which agents talk
+            place.stand()
+            while True:
+                taken = await rings.until_taken(place)
+                agent_side.push_async_callback(taken.closing.aclose)
+                until = patience.when()
+                if not patience.expired():
+                    patience.reschedule(None)  # who has an agent is not sent on any more
+                await hold.hush()
+                if await self._connect(taken, place):
+                    return taken
+                await agent_side.aclose()
+                patience.reschedule(until)
+                hold.resume()
+                place.stand()
+
+    def _enter(self, place: Place, adopted: OpenVisit | None) -> None:
+        self._visits += 1
+        self._been_in.add(place.rules.name)
+        if adopted is None:
+            place.entry.entered_at, place.entry.entered = self._now(), self._env.clock.monotonic()
+        position = adopted.position if adopted else place.board.position(place.entry)
+        visit = story.Entered(place.entry.entered_at, place.rules.name, self._visits, position)
+        if adopted is None:
+            self._told_to.queued(visit, place.entry.priority, self.caller.number)
+        else:
+            self._told_to.known(visit, "", 0.0)
+        self.log.add(visit)
+
+    @asynccontextmanager
+    async def _patience(self, place: Place) -> AsyncIterator[asyncio.Timeout]:
+        """As long as the queue keeps him; then SentOn."""
+        most = place.rules.options.max_wait
+        waited = (self._now() - place.entry.entered_at).total_seconds()
+        limit = asyncio.timeout(max(most - waited, 0.0) if most else None)
+        try:
+            async with limit:
+                yield limit
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise SentOn(VisitEnd.TIMEOUT) from None
+
+    def _hold(self, place: Place) -> Hold:
+        def said(seconds: float) -> None:
+            self._told_to.said(self._now(), seconds)
+
+        return Hold(self.channel, place, self._desk.prompts, self._language, self._clock, self._music, said)
+
+    def _rings(self) -> Rings:
+        ring = partial(QueueRing, self.caller.call_id, f"cw-{self.caller.call_id}", self.caller.number)
+        return Rings(self._env, self._desk.lines, self.channel, ring, offered=self._offered, missed=self._not_answered)
+
+    def _offered(self, offer: Offer) -> None:
+        now = self._now()
+        self._offered_at[offer.ext] = now
+        self.log.add(story.Offered(now, offer.seat.name))
+
+    def _not_answered(self, offer: Offer, reason: str) -> None:
+        self.log.add(story.Missed(self._now(), offer.seat.name, reason))
+        self._told_to.not_answered(offer.ext, self._rung_seconds(offer.ext))
+
+    def _rung_seconds(self, ext: str) -> float:
+        return (self._now() - self._offered_at.get(ext, self._now())).total_seconds()
+
+    async def _connect(self, taken: Taken, place: Place) -> bool:
+        """Let both hear each other; False where the agent has gone again. The music ends in the same moment."""
+        both = await asyncio.gather(taken.leg.join(self.channel), self._music.stop(), return_exceptions=True)
+        for failure in both:
+            if isinstance(failure, HungUp) and failure.channel is self.channel:
+                raise failure
+            if isinstance(failure, AriError):
+                log.warning("not connected", action="connect", call_id=self.caller.call_id, reason=str(failure))
+                gone = isinstance(failure, HungUp)
+                place.missed(taken.offer.ext, self._env.clock.monotonic())
+                taken.offer.missed("no_answer" if gone else "line_down")
+                self._not_answered(taken.offer, "no_answer")
+                return False
+            if failure is not None:
+                raise failure
+        reached("bridge_joined")
+        self._connected(taken, place)
+        return True
+
+    def _connected(self, taken: Taken, place: Place) -> None:
+        at, offer, options = self._now(), taken.offer, place.rules.options
+        self._agent, self._wrap_up_seconds = offer.ext, options.wrap_up_seconds
+        offer.connected(options.wrap_up_seconds)
+        self.log.add(story.Connected(at, offer.seat.name))
+        rung = self._rung_seconds(offer.ext)
+        self._told_to.connected(at, offer.ext, taken.leg.channel.id, taken.leg.bridge_id, rung)
+        self._desk.board.served(place.rules.name, offer.ext)
+        self._env.ari.spawn(self._clock.stop(), f"no clock {self.channel.id}")
+
+    # -- the talk -------------------------------------------------------------------------------------
+
+    async def _talk_on(self, agent: Channel, ext: str, bridge_id: str, since: datetime) -> None:
+        """A talk of an earlier process."""
+        self._agent, self._wrap_up_seconds = ext, self._first.options.wrap_up_seconds
+        with self._env.roster.adopt(ext, self.caller.call_id, self._wrap_up_seconds) as offer:
+            try:
+                async with until_hangup(self.channel):
+                    self.log.add(story.Connected(since, offer.seat.name if offer else ext))
+                    self._env.ari.spawn(self._clock.stop(), f"no clock {self.channel.id}")
+                    await self._talk(AdoptedLeg(agent, bridge_id), welcome=False)
+            finally:
+                if self._desk.lines.by_channel(agent.id) is None:
+                    await finish(agent.hang_up())
+                    await finish(agent.gone_within(FREE_SECONDS))
+
+    async def _talk(self, leg: Leg, *, welcome: bool = True) -> None:
+        """Until one of them leaves."""
+        rules = self._desk.board.queues.get(self._queue, self._first)
+        may_force = rules.options.force_hangup or self._desk.lines.by_channel(leg.channel.id) is not None
+        media: tuple[str, ...] = ()
+        if welcome:
+            media = self._desk.prompts.message("welcome_message", rules.options.welcome_message, self._language)
+        began = self._env.clock.monotonic()
+        try:
+            talk = Talk(self._env, self.channel, self.log, self._agent)
+            await talk.until_over(leg, may_force=may_force, welcome=media)
+        finally:
+            self._desk.board.handled(rules.name, self._env.clock.monotonic() - began + self._wrap_up_seconds)
+
+    @property
+    def _queue(self) -> str:
+        visit: story.Entered | None = self.log.last(story.Entered)
+        return visit.queue if visit else self._first.name
+
+    # -- where he goes on -----------------------------------------------------------------------------
+
+    async def _send_on(self, rules: QueueRules, end: VisitEnd) -> QueueRules | None:
+        """The overflow of a queue: another queue, a number outside, or a message and the end."""
+        way, queues = rules.overflow, self._desk.board.queues
+        following = queues.get(way.target) if way.kind == "queue" and way.target not in self._been_in else None
+        target = f"{way.kind}:{way.target}" if way.target else way.kind
+        now = self._now()
+        self.log.add(story.WaitOver(now, rules.name, end, target))
+        self._told_to.sent_on(now, end, target, self._left_from)
+        if following is not None:
+            return following
+        await self._music.stop()
+        if way.kind == "number" and await self._outside(way.target):
+            return None
+        await self._say("overflow_message", self._desk.prompts.overflow(rules.options.overflow_message, self._language))
+        self.log.add(story.Left(self._now(), Party.SYSTEM))
+        return None
+
+    async def _outside(self, number: str) -> bool:
+        """Connect him with a number outside; False where nobody answers there."""
+        outside = OutsideCall(self._env, self.channel, f"cw-{self.caller.call_id}-o", number, self.caller.number)
+        async with outside.answered() as there:
+            if not there:
+                return False
+            self.log.add(story.Diverted(self._now(), number))
+            self._env.ari.spawn(self._clock.stop(), f"no clock {self.channel.id}")
+            await outside.channel.left()
+            self.log.add(story.Left(self._now(), Party.AGENT))
+        return True
+
+    async def _outside_on(self, there: Channel, number: str, since: datetime) -> None:
+        try:
+            async with until_hangup(self.channel):
+                self.log.add(story.WaitOver(since, self._queue, VisitEnd.TIMEOUT, f"number:{number}"))
+                self.log.add(story.Diverted(since, number))
+                await there.left()
+                self.log.add(story.Left(self._now(), Party.AGENT))
+        finally:
+            await finish(there.hang_up())
+
+    # -- the end --------------------------------------------------------------------------------------
+
+    def ended_by_supervisor(self) -> None:
+        """`call hangup`: the story says that the system ended it."""
+        self.log.add(story.Left(self._now(), Party.SYSTEM))
+
+    def _left(self, hangup: HungUp) -> None:
+        if hangup.channel is not self.channel:
+            self.log.add(story.Left(self._now(), Party.AGENT))
+            return
+        gone = self.channel.gone.value
+        if gone.kind is GoneKind.LOST:
+            self.log.add(story.SwitchLost(gone.at))
+        self.log.add(story.Left(gone.at, Party.SYSTEM if gone.kind is GoneKind.LOST else Party.CALLER))
+
+    def _now(self) -> datetime:
+        return self._env.clock.now()

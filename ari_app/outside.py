@@ -1,0 +1,58 @@
+"""A number outside, called for a caller whom nobody here can serve."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import structlog
+
+from ari_app.channel import Channel
+from ari_app.errors import AriError, HungUp
+from ari_app.services import Services
+from contact_center.dial_strings import outside_dial_string
+
+RING_SECONDS = 45.0
+"""How long the number may ring."""
+
+log = structlog.get_logger(__name__)
+
+
+class OutsideCall:
+    """The leg to the number; the caller hears ringback until it answers."""
+
+    def __init__(self, env: Services, caller: Channel, channel_id: str, number: str, shown: str) -> None:
+        self.channel = env.ari.channel(channel_id)
+        self._env, self._caller, self._number, self._shown = env, caller, number, shown
+
+    @asynccontextmanager
+    async def answered(self) -> AsyncIterator[bool]:
+        """Whether both hear each other while the block lasts; the leg ends with it."""
+        endpoint = outside_dial_string(self._env.settings, self._number)
+        async with AsyncExitStack() as leg:
+            there = endpoint is not None and await self._connected(endpoint, leg)
+            yield there
+
+    async def _connected(self, endpoint: str, leg: AsyncExitStack) -> bool:
+        try:
+            bridge = await leg.enter_async_context(self._env.bridges.take())
+            await self._caller.ring()
+            dialled = self._env.ari.dial(
+                endpoint,
+                channel_id=self.channel.id,
+                ring_seconds=RING_SECONDS,
+                app_args=("outside", self._number),
+                caller_id=self._shown if self._shown.startswith("+") else "",
+                originator=self._caller.id,
+            )
+            there = await leg.enter_async_context(dialled)
+            await self._caller.ring_stop()
+            await bridge.add(self._caller, there)
+        except HungUp as hangup:
+            if hangup.channel is self._caller:
+                raise
+            return False
+        except AriError as error:
+            log.warning("the number outside was not reached", action="overflow", reason=str(error))
+            return False
+        return True

@@ -1,0 +1,77 @@
+"""What a queue says to its callers: Asterisk's own sounds where there are some, the site's recordings, or spoken words.
+
+The site's own recording of a prompt (by name: greeting, closed_message, position_3, wait_2 ...) replaces any of them.
+"""
+
+from __future__ import annotations
+
+import re
+
+from ari_app.speech import Speech
+from contact_center.labels import spoken_words
+from contact_center.queues.waits import as_told
+
+# Prompts of the queue in Asterisk's core sounds: "you are currently caller number", "waiting to speak with ...".
+_FIRST = ("sound:queue-youarenext",)
+_CLOSED = ("sound:im-sorry", "sound:please-try-call-later", "sound:goodbye")
+_SOUND = re.compile(r"(?:sound:)?([A-Za-z0-9_./-]+)\Z")
+
+
+class QueuePrompts:
+    """Media for ``prompts.play``; an empty tuple where there is nothing to say, or nothing to say it with yet."""
+
+    def __init__(self, speech: Speech) -> None:
+        self._speech = speech
+
+    def message(self, word: str, value: str, language: str) -> tuple[str, ...]:
+        """A message of a queue's settings: the name of a sound, or words to be spoken."""
+        if own := self._speech.own(word, language):
+            return (own,)
+        text = value.strip()
+        if not text:
+            return ()
+        if (sound := _SOUND.match(text)) and not text.endswith("."):
+            return (f"sound:{sound.group(1)}",)
+        spoken = self._speech.spoken(text, language)
+        return (spoken,) if spoken else ()
+
+    def closed(self, value: str, language: str) -> tuple[str, ...]:
+        """Outside the opening hours."""
+        return self.message("closed_message", value, language) or self._worded("closed", 0, language) or _CLOSED
+
+    def overflow(self, value: str, language: str) -> tuple[str, ...]:
+        """Nobody could take the caller."""
+        return self.message("overflow_message", value, language) or self._worded("overflow", 0, language) or _CLOSED
+
+    def position(self, position: int, language: str) -> tuple[str, ...]:
+        """His place in the line."""
+        if own := self._speech.own(f"position_{position}", language):
+            return (own,)
+        word = "first" if position == 1 else "position"
+        if worded := self._worded(word, position, language):
+            return worded
+        return _FIRST if position == 1 else ("sound:queue-thereare", f"number:{position}", "sound:queue-callswaiting")
+
+    def wait(self, seconds: float, language: str) -> tuple[str, ...]:
+        """How long it will take, in whole minutes."""
+        minutes = as_told(seconds)
+        if own := self._speech.own(f"wait_{minutes}", language):
+            return (own,)
+        if worded := self._worded("wait_one" if minutes == 1 else "wait", minutes, language):
+            return worded
+        return ("sound:queue-holdtime", f"number:{minutes}", "sound:queue-minutes")
+
+    def prepare(self, texts: dict[str, str], language: str) -> None:
+        """Have a queue's messages spoken before anybody calls."""
+        for word, value in texts.items():
+            self.message(word, value, language)
+        if spoken_words("closed", language):
+            self.closed(texts.get("closed_message", ""), language)
+            self.overflow(texts.get("overflow_message", ""), language)
+            self.position(1, language)
+
+    def _worded(self, word: str, number: int, language: str) -> tuple[str, ...]:
+        """Words in a language that Asterisk itself does not come with."""
+        text = spoken_words(word, language)
+        spoken = self._speech.spoken(text.format(n=number), language) if text else None
+        return (spoken,) if spoken else ()

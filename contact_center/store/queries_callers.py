@@ -1,0 +1,48 @@
+"""A caller's call that is up, as far as it is written down."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from sqlmodel import col
+
+from contact_center import story
+from contact_center.models import Agent, Call, QueueVisit
+from contact_center.terms import CallKind, Direction, VisitEnd
+from contact_center.timeline import fold
+
+_TOLD = ("answered_at", "agents", "wait_seconds", "talk_seconds", "answer_to_agent_seconds", "timeline")
+
+
+def caller_so_far(session: Session, call: Call, now: datetime, language: str) -> dict[str, Any]:
+    """Those keys of `call show` that grow while a caller waits and talks; spans are counted up to now."""
+    log = story.CallLog(
+        story.Header(
+            id=call.id,
+            kind=CallKind(call.kind),
+            direction=Direction(call.direction),
+            started_at=call.started_at,
+            caller_number=call.caller_number,
+            queue=call.queue,
+            did=call.did,
+            language=language,
+        )
+    )
+    visits = session.scalars(
+        select(QueueVisit).where(col(QueueVisit.call_id) == call.id).order_by(col(QueueVisit.n))
+    ).all()
+    if visits:
+        log.add(story.Answered(call.started_at))
+    for visit in visits:
+        log.add(story.Entered(visit.entered_at, visit.queue, visit.n, visit.position))
+        if visit.connected_at is not None:
+            agent = session.scalars(select(Agent).where(col(Agent.ext) == visit.agent)).first()
+            log.add(story.Connected(visit.connected_at, agent.name if agent else visit.agent))
+        elif visit.left_at is not None:
+            log.add(story.WaitOver(visit.left_at, visit.queue, VisitEnd(visit.outcome or VisitEnd.TIMEOUT)))
+    log.add(story.Over(now))
+    so_far = fold(log)
+    return {key: so_far[key] for key in _TOLD}
