@@ -6,7 +6,8 @@ What only a running contact centre needs is imported when it is needed, so that 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 
 import typer
 
@@ -45,6 +46,13 @@ def withdraw(settings: Settings, endpoints: Sequence[str]) -> None:
     asyncio.run(delete_objects(settings.asterisk, keys))
 
 
+def load_web() -> Callable[..., AbstractAsyncContextManager[None]]:
+    """Health, metrics, the API and those who are told of events; loaded when calls are served already."""
+    from ari_app.web import web
+
+    return web
+
+
 def serve(ctx: typer.Context) -> None:
     """Run the contact centre: ARI app, dialer, AGI scripts, health and metrics.
 
@@ -64,7 +72,13 @@ def serve(ctx: typer.Context) -> None:
     LeadImporter(at_hand.engine, at_hand.clock, settings.site, "serve").settle()  # an import that was killed
     at_hand.engine.dispose()
     at_hand.close()  # serve_forever looks into the file itself, and closing it would end SQLite's locks on it
-    parts = Parts(dialer=Dialer, agi=AgiServer, accounts=account_objects, account_keys=accounts.account_ids)
+    parts = Parts(
+        dialer=Dialer,
+        agi=AgiServer,
+        accounts=account_objects,
+        account_keys=accounts.account_ids,
+        load_web=load_web,
+    )
     try:
         uvloop.run(serve_forever(settings, parts))
     except BaseExceptionGroup as group:

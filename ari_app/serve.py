@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
+import socket
 import sys
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -22,8 +24,11 @@ from ari_app import measure
 from ari_app.ami import Ami
 from ari_app.app import App
 from ari_app.bridge import BridgePool
+from ari_app.census import Census
 from ari_app.client import AriClient
 from ari_app.errors import AriError, Refused
+from ari_app.inbound_desk import open_desk
+from ari_app.inbound_told import Listeners
 from ari_app.phones import Phones
 from ari_app.provisioning import Account
 from ari_app.queue_log import QueueLog
@@ -34,7 +39,7 @@ from contact_center.clock import Clock, SystemClock
 from contact_center.desk import Desk
 from contact_center.dialling import CallResult, DialOrder, PlaceCall, Progress
 from contact_center.errors import Unreachable
-from contact_center.http.app import Health, HttpServer, Part, make_app
+from contact_center.http.listening import listen
 from contact_center.http.metrics import Meters
 from contact_center.lock import InstanceLock
 from contact_center.models import Agent
@@ -53,6 +58,9 @@ from contact_center.watchdog import LoopMonitor, Watchdog
 CONTROL_SECONDS = 0.2  # how often a running serve looks for what supervisors changed
 DRAIN_SECONDS = 5.0  # the longest time that facts may take to be stored when serve ends
 SWITCH_SECONDS = 0.0005  # the writer's thread may hold up the loop so long; Python's own 5 ms is heard as delay
+
+CALLS_FIRST_SECONDS = 1.0  # the web side is loaded when Asterisk's calls are settled, or after so long
+GARBAGE_EVERY = 20_000, 20, 20  # new objects until a look for garbage in circles, of which calls make few
 
 log = structlog.get_logger(__name__)
 
@@ -117,12 +125,16 @@ class MakeDialer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What this package may not import itself; the composition root hands it in."""
+    """What this package may not import itself, or not yet; the composition root hands it in.
+
+    ``load_web``: gives ``ari_app.web.web``. The web framework takes as long to load as all the rest.
+    """
 
     dialer: MakeDialer
     agi: Callable[[str, Desk], AbstractAsyncContextManager[object]]
     accounts: Callable[[Settings, Agent], Sequence[Account]]
     account_keys: Callable[[str], Sequence[tuple[str, str, str]]]
+    load_web: Callable[[], Callable[..., AbstractAsyncContextManager[None]]]
 
 
 @dataclass(slots=True)
@@ -141,6 +153,7 @@ class Serve:
     parts: Parts
     meters: Meters = field(default_factory=Meters)
     stop: asyncio.Event = field(default_factory=asyncio.Event)
+    stirred: asyncio.Event = field(default_factory=asyncio.Event)
 
     @classmethod
     def build(cls, settings: Settings, writer: Writer, parts: Parts) -> Serve:
@@ -161,6 +174,7 @@ class Serve:
         serve = cls(settings, writer, roster, ari, app, dialer, Phones(ari, ami, roster, clock), ami, queue_log, parts)
         app.env.progress = CallRecords(queue_log, roster, dialer.ledger)
         app.env.dispose = serve.dispose
+        app.inbound = open_desk(app.env, app.lines, writer, Listeners(writer.post, queue_log, roster, serve.meters))
         dialer.ledger.on_result.append(measure.on_result(serve.meters))
         ari.on_connect = reconcile = Reconciler(
             app=app,
@@ -212,7 +226,9 @@ class Serve:
         """Do what supervisors changed within a second of it. Runs until cancelled."""
         taken: deque[Command] = deque()  # what is taken is obeyed, if need be when the database is back
         while True:
-            await asyncio.sleep(CONTROL_SECONDS)
+            with suppress(TimeoutError):  # nothing was changed by way of the API meanwhile
+                await asyncio.wait_for(self.stirred.wait(), CONTROL_SECONDS)
+            self.stirred.clear()
             try:
                 if await self.writer.read(open_control_ids):
                     taken.extend(await self._take_controls())
@@ -245,6 +261,8 @@ class Serve:
                 await self.dialer.reload(command.entity_id)
             case ("lead" | "dnc", _) | ("call", "dispose"):
                 await self.dialer.leads_changed()
+            case "queue", _:
+                await self.app.queue_changed(command.entity_id)
             case "call", "hangup":
                 await self.app.hang_up(command.entity_id)
 
@@ -273,26 +291,17 @@ class Serve:
         now = self.app.env.clock.now()
         missed = await self._take_controls()
         self.roster.load(await self.writer.read(lambda s: list(s.scalars(select(Agent)))), now)
+        await self.app.load_queues()
         await self.dialer.load()
         for command in missed:
             if (command.entity, command.action) == ("campaign", "leads"):  # a finished campaign goes on
                 await self.dialer.leads_arrived(command.entity_id)
-
-    def health(self) -> Health:
-        """What readiness depends on."""
-        health, ami = Health(), self.ami
-        health.add("ari", lambda: Part(self.ari.live, self.ari.status))
-        health.add("database", lambda: Part(self.writer.healthy, self.writer.trouble or "stores facts"))
-        health.add("ami", lambda: Part(ami.live, ami.status), required=False)
-        return health
 
     @asynccontextmanager
     async def doors(self) -> AsyncIterator[LoopMonitor]:
         """Everything that listens or talks to others, opened in order and closed in the reverse one."""
         async with AsyncExitStack() as stack:
             monitor = stack.enter_context(LoopMonitor())
-            http = make_app(self.health(), self.meters.registry)
-            await stack.enter_async_context(HttpServer(self.settings.http.bind, http))
             await stack.enter_async_context(self.parts.agi(self.settings.fastagi.bind, self.roster))
             await stack.enter_async_context(self.app)
             await stack.enter_async_context(self.ari)
@@ -306,6 +315,7 @@ class Serve:
 
     async def run(self) -> None:
         """Serve until told to stop, then leave the calls to the next process."""
+        listener = listen(self.settings.http.bind)
         await self.load()
         async with self.doors() as monitor, asyncio.TaskGroup() as group:
             for work in (
@@ -314,13 +324,24 @@ class Serve:
                 self.app.serve_arrivals(),
                 self.app.lines.run(),
                 self.phones.run(),
+                Census(self.ari).run(),
                 self.obey_controls(),
                 measure.keep_gauges(self.meters, self.app, self.writer, self.ami, monitor),
+                self._web(listener),
             ):
                 group.create_task(self._vital(work))
             log.info("serving", action="start", app=self.settings.asterisk.app)
             await self.stop.wait()
             await self._hand_over()
+
+    async def _web(self, listener: socket.socket) -> None:
+        """Health, metrics, the API and who is told of events: after the calls, which need none of them."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CALLS_FIRST_SECONDS):
+                await self.ari.until_live()
+        web = await asyncio.to_thread(self.parts.load_web)
+        async with web(self.app, self.writer, self.ami, self.meters, self.stirred.set, listener):
+            await asyncio.Event().wait()
 
     async def _vital(self, work: Coroutine[Any, Any, None]) -> None:
         """Work without which there is no contact centre. Where it fails the process ends as in a crash.
@@ -359,6 +380,9 @@ async def serve_forever(settings: Settings, parts: Parts) -> None:
             loop = asyncio.get_running_loop()
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, serve.stop.set)
+            gc.collect()
+            gc.freeze()  # modules and tables live as long as the process: not to be looked through in a call's time
+            gc.set_threshold(*GARBAGE_EVERY)
             await serve.run()
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import os
 import socket
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from types import TracebackType
 from typing import Any, Self
 
@@ -18,7 +18,10 @@ from fastapi import APIRouter, FastAPI
 from fastapi.responses import JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
-from contact_center.errors import UsageError
+from contact_center.http.api import ApiDesk, answers, api_routers
+from contact_center.http.api.gate import Gate
+from contact_center.http.listening import listen
+from contact_center.http.watched import limits
 
 PROBE_SECONDS = 1.0
 STOP_SECONDS = 3.0
@@ -89,9 +92,18 @@ class Health:
         self._asking.clear()
 
 
-def make_app(health: Health, registry: CollectorRegistry, routers: Sequence[APIRouter] = ()) -> FastAPI:
-    """The application. It has no pages that load anything from another host."""
-    app = FastAPI(title="Callwright", docs_url=None, redoc_url=None, swagger_ui_oauth2_redirect_url=None)
+def make_app(
+    health: Health, registry: CollectorRegistry, routers: Sequence[APIRouter] = (), desk: ApiDesk | None = None
+) -> FastAPI:
+    """The application, with the API when its ``desk`` is given. It has no pages that load anything from elsewhere."""
+    app = FastAPI(
+        title="Callwright",
+        version=version("callwright"),
+        docs_url=None,
+        redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
+    )
+    answers.install(app)
 
     @app.get("/health/live", tags=["health"])
     async def live() -> dict[str, bool]:
@@ -109,8 +121,10 @@ def make_app(health: Health, registry: CollectorRegistry, routers: Sequence[APIR
         """Prometheus text format."""
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
-    for router in routers:
+    for router in (*routers, *(api_routers(desk) if desk else ())):
         app.include_router(router)
+    if desk:
+        app.add_middleware(Gate, desk=desk)
     return app
 
 
@@ -123,10 +137,14 @@ class _Uvicorn(uvicorn.Server):
 
 
 class HttpServer:
-    """``async with HttpServer("127.0.0.1:8080", app): ...`` serves until the block is left."""
+    """``async with HttpServer("127.0.0.1:8080", app): ...`` serves until the block is left.
 
-    def __init__(self, bind: str, app: FastAPI) -> None:
+    ``listener``: the socket of that address, where it was taken before.
+    """
+
+    def __init__(self, bind: str, app: FastAPI, listener: socket.socket | None = None) -> None:
         self.bind = bind
+        self._listener = listener
         self._server = _Uvicorn(
             uvicorn.Config(
                 app,
@@ -134,9 +152,8 @@ class HttpServer:
                 access_log=False,
                 lifespan="off",
                 ws="none",
-                http="h11",
                 server_header=False,
-                timeout_keep_alive=10,
+                **limits(),
                 timeout_graceful_shutdown=1,
                 limit_concurrency=MOST_CONNECTIONS,
             )
@@ -145,7 +162,8 @@ class HttpServer:
 
     async def __aenter__(self) -> Self:
         """Listen; raises UsageError when the address cannot be had."""
-        self._socket = self._listen()
+        self._socket = self._listener or listen(self.bind)
+        self.bind = f"{self.bind.rpartition(':')[0]}:{self._socket.getsockname()[1]}"
         await self._tasks.__aenter__()
         self._serving = self._tasks.create_task(self._server.serve(sockets=[self._socket]), name="http")
         return self
@@ -159,23 +177,3 @@ class HttpServer:
             self._serving.cancel()
         await self._tasks.__aexit__(None, None, None)  # the body's own exception goes on as it is
         self._socket.close()
-
-    def _listen(self) -> socket.socket:
-        host, _, port = self.bind.rpartition(":")
-        try:
-            family, kind, protocol, _, address = socket.getaddrinfo(
-                host.strip("[]"), int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-            )[0]
-            listener = socket.socket(family, kind, protocol)
-            try:
-                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                listener.bind(address)
-                listener.listen(128)
-            except OSError:
-                listener.close()
-                raise
-        except OSError as error:
-            why = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
-            raise UsageError(f"[http] bind: {self.bind} cannot be had ({why}); choose another.") from None
-        self.bind = f"{host}:{listener.getsockname()[1]}"
-        return listener

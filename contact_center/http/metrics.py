@@ -67,12 +67,15 @@ class Meters:
             "callwright_loop_lag_seconds", "How late the event loop is.", buckets=LAG_BUCKETS, registry=r
         )
         self.loop_stalls = Gauge("callwright_loop_stalls", "Stalls of the event loop since the start.", registry=r)
+        self.asyncio_tasks = Gauge("callwright_asyncio_tasks", "Tasks of the event loop now.", registry=r)
         self.db_backlog = Gauge("callwright_db_backlog", "Facts not yet written.", registry=r)
         self.db_commit_seconds = Histogram("callwright_db_commit_seconds", "Commits.", buckets=CALL_BUCKETS, registry=r)
         self.queue_log_lost = Gauge("callwright_queue_log_lost", "queue_log records lost.", ["how"], registry=r)
         self.queue_log_backlog = Gauge("callwright_queue_log_backlog", "queue_log records to write.", registry=r)
         self.agi_runs = Counter("callwright_agi_runs", "Codes dialled by agents.", ["script", "result"], registry=r)
         self.agi_connections = Gauge("callwright_agi_connections", "FastAGI connections now.", registry=r)
+        self.api_requests = Counter("callwright_api_requests", "Requests to the API.", ["role", "status"], registry=r)
+        self.api_streams = Gauge("callwright_api_streams", "Event streams open now.", registry=r)
         self.mqtt_backlog = Gauge("callwright_mqtt_backlog", "Messages not yet at the broker.", registry=r)
 
     def set_agents(self, by_state: Mapping[str, int]) -> None:

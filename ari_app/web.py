@@ -1,0 +1,40 @@
+"""What a running contact centre shows to others: health, metrics, the API, and those who are told of events.
+
+Loading this takes as long as all the rest together, so ``serve`` does it last, when calls are served already.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from ari_app.ami import Ami
+from ari_app.app import App
+from ari_app.screens import api_desk
+from contact_center.http.app import Health, HttpServer, Part, make_app
+from contact_center.http.metrics import Meters
+from contact_center.store.writer import Writer
+from contact_center.telling.tellers import telling
+
+
+def health_of(app: App, writer: Writer, ami: Ami) -> Health:
+    """What readiness depends on."""
+    health, ari = Health(), app.env.ari
+    health.add("ari", lambda: Part(ari.live, ari.status))
+    health.add("database", lambda: Part(writer.healthy, writer.trouble or "stores facts"))
+    health.add("ami", lambda: Part(ami.live, ami.status), required=False)
+    return health
+
+
+@asynccontextmanager
+async def web(
+    app: App, writer: Writer, ami: Ami, meters: Meters, stir: Callable[[], None], listener: socket.socket
+) -> AsyncIterator[None]:
+    """Serve and tell while the block lasts; ``stir``: called when a change wants to be obeyed."""
+    async with AsyncExitStack() as stack:
+        desk = await stack.enter_async_context(api_desk(app, writer, meters, stir))
+        pages = make_app(health_of(app, writer, ami), meters.registry, desk=desk)
+        await stack.enter_async_context(HttpServer(app.env.settings.http.bind, pages, listener))
+        await stack.enter_async_context(telling(app.env.settings, app.env.clock, writer, meters))
+        yield

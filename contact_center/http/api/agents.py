@@ -1,0 +1,113 @@
+"""Agents: seen, put on line and off line, paused; and their screens' events."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from typing import Any
+
+from fastapi import APIRouter, Depends, Path, Query
+from fastapi.responses import Response
+from sqlalchemy.orm import Session
+from starlette.requests import Request
+
+from contact_center.errors import NotFound
+from contact_center.http.api import shapes
+from contact_center.http.api.answers import dumped
+from contact_center.http.api.bodies import PauseIn
+from contact_center.http.api.desk import ApiDesk
+from contact_center.http.api.gate import Allow, own_agent
+from contact_center.http.api.stream import EventStream, Lost, event_lines
+from contact_center.http.api.tokens import Caller
+from contact_center.seat import Seat
+from contact_center.store import admin_agents
+from contact_center.store.admin import By
+from contact_center.store.queries_agents import agent_document, find_agent, list_agents
+from contact_center.terms import AgentStatus, ApiRole
+
+Ext = Path(max_length=20, description="The agent's extension.")
+MAY_SEE_ALL = Depends(Allow(ApiRole.READ))
+MAY_SEE = Depends(Allow(ApiRole.READ, ApiRole.AGENT))
+MAY_CHANGE = Depends(Allow(ApiRole.AGENT))
+
+
+def add_routes(router: APIRouter, desk: ApiDesk) -> None:
+    """Add the routes of agents."""
+    _add_reading(router, desk)
+    _add_changing(router, desk)
+
+    @router.get("/agents/{ext}/events", tags=["events"], responses=shapes.STREAM, response_class=Response)
+    async def follow(ext: str = Ext, caller: Caller = MAY_SEE) -> Response:
+        """What happens at one agent's place, as server-sent events: the screen pop.
+
+        `screen_pop` is the lead's card: it comes in the instant in which a call is assigned to him, as his phone rings.
+        `agent.state` comes with each change of his state. Both come first of all when the stream is opened.
+        """
+        own_agent(caller, ext)
+        seat = desk.roster.get(ext)
+        if seat is None:
+            raise NotFound("agent", ext)
+        return await EventStream.open(desk, caller, _screen(desk, seat, caller))
+
+
+def _add_reading(router: APIRouter, desk: ApiDesk) -> None:
+    @router.get("/agents", tags=["agents"], responses=shapes.ok(list[shapes.Agent]))
+    async def list_(
+        team: str = Query("", max_length=60),
+        state: str = Query("", max_length=20),
+        queue: str = Query("", max_length=60),
+        caller: Caller = MAY_SEE_ALL,
+    ) -> Response:
+        """Agents, as `agent list --json`."""
+        return await desk.show(
+            lambda s: [agent_document(agent) for agent in list_agents(s, team=team, state=state, queue=queue)]
+        )
+
+    @router.get("/agents/{ext}", tags=["agents"], responses=shapes.ok(shapes.Agent))
+    async def show(ext: str = Ext, caller: Caller = MAY_SEE) -> Response:
+        """One agent, as `agent show --json`."""
+        own_agent(caller, ext)
+        return await desk.show(lambda s: agent_document(find_agent(s, ext)))
+
+
+def _add_changing(router: APIRouter, desk: ApiDesk) -> None:
+    async def change(
+        request: Request, caller: Caller, ext: str, status: AgentStatus, reason: str = "", only_from: str = ""
+    ) -> Response:
+        own_agent(caller, ext)
+
+        def work(session: Session, by: By) -> dict[str, Any]:
+            agent = find_agent(session, ext)
+            if not only_from or agent.status == only_from:
+                agent = admin_agents.set_status(session, by, ext, status, reason, served=True)
+            return agent_document(agent)
+
+        return await desk.act(request, caller, work)
+
+    @router.post("/agents/{ext}/online", tags=["agents"], responses=shapes.ok(shapes.Agent))
+    async def online(request: Request, ext: str = Ext, caller: Caller = MAY_CHANGE) -> Response:
+        """Put an agent on line: calls may come."""
+        return await change(request, caller, ext, AgentStatus.ONLINE)
+
+    @router.post("/agents/{ext}/offline", tags=["agents"], responses=shapes.ok(shapes.Agent))
+    async def offline(request: Request, ext: str = Ext, caller: Caller = MAY_CHANGE) -> Response:
+        """Take an agent off line; a call that talks goes on."""
+        return await change(request, caller, ext, AgentStatus.OFFLINE)
+
+    @router.post("/agents/{ext}/pause", tags=["agents"], responses=shapes.ok(shapes.Agent))
+    async def pause(request: Request, given: PauseIn, ext: str = Ext, caller: Caller = MAY_CHANGE) -> Response:
+        """Pause an agent: no calls until unpause."""
+        return await change(request, caller, ext, AgentStatus.PAUSED, given.reason)
+
+    @router.post("/agents/{ext}/unpause", tags=["agents"], responses=shapes.ok(shapes.Agent))
+    async def unpause(request: Request, ext: str = Ext, caller: Caller = MAY_CHANGE) -> Response:
+        """End a pause; an agent who is off line stays so."""
+        return await change(request, caller, ext, AgentStatus.ONLINE, only_from=AgentStatus.PAUSED)
+
+
+async def _screen(desk: ApiDesk, seat: Seat, caller: Caller) -> AsyncGenerator[bytes]:
+    with desk.pops.listening(seat) as listener:
+        while True:
+            event = await listener.next()
+            if listener.lost:
+                raise Lost
+            yield event_lines(event.type, dumped(event.shown(in_clear=caller.sees_numbers)))

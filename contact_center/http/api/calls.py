@@ -1,0 +1,146 @@
+"""Calls: seen, hung up, and what came of them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from fastapi import APIRouter, Depends, Path, Query
+from fastapi.responses import Response
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from sqlmodel import col
+from starlette.requests import Request
+
+from contact_center.console.moments import instant
+from contact_center.http.api import shapes
+from contact_center.http.api.answers import Forbidden
+from contact_center.http.api.bodies import DisposeIn
+from contact_center.http.api.desk import ApiDesk
+from contact_center.http.api.gate import Allow
+from contact_center.http.api.leads import Limit, number_in
+from contact_center.http.api.masking import Hidden
+from contact_center.http.api.tokens import Caller
+from contact_center.models import Attempt, Call
+from contact_center.store.admin import By
+from contact_center.store.admin_calls import dispose_call, hang_up_call
+from contact_center.store.queries_agents import find_agent
+from contact_center.store.queries_calls import (
+    SORTS,
+    CallFilter,
+    call_document,
+    find_call,
+    lead_zone,
+    list_calls,
+    live_document,
+)
+from contact_center.terms import ApiRole
+
+CallId = Path(max_length=60, description="The call's id.")
+MAY_SEE_ALL = Depends(Allow(ApiRole.READ))
+MAY_SEE = Depends(Allow(ApiRole.READ, ApiRole.AGENT))
+MAY_DISPOSE = Depends(Allow(ApiRole.AGENT))
+MAY_CHANGE = Depends(Allow())
+
+
+def add_routes(router: APIRouter, desk: ApiDesk) -> None:
+    """Add the routes of calls."""
+    _add_list(router, desk)
+    _add_changing(router, desk)
+
+    @router.get("/calls/{call_id}", tags=["calls"], responses=shapes.ok(shapes.Call))
+    async def show(call_id: str = CallId, caller: Caller = MAY_SEE) -> Response:
+        """One call, as `call show --json`; one that is up shows its story so far."""
+        now, language = desk.clock.now(), desk.settings.site.language
+
+        def found(session: Session) -> dict[str, Any]:
+            call = find_call(session, call_id)
+            _own_call(session, caller, call)
+            return Hidden.for_(session, caller).call(live_document(session, call, now, language))
+
+        return await desk.show(found)
+
+
+def _add_list(router: APIRouter, desk: ApiDesk) -> None:
+    @router.get("/calls", tags=["calls"], responses=shapes.ok(list[shapes.Call]))
+    async def list_(
+        campaign: str = Query("", max_length=80),
+        queue: str = Query("", max_length=80),
+        agent: str = Query("", max_length=80, description="The agent's name."),
+        kind: str = Query("", max_length=80),
+        disposition: str = Query("", max_length=80),
+        number: str = Query("", max_length=64, description="Only this number; where numbers are hidden: supervisors."),
+        start: str = Query(
+            "",
+            max_length=60,
+            alias="from",
+            description="Started then or later: 2026-03-01T09:00Z, or local: 2026-03-01, 09:00.",
+        ),
+        end: str = Query("", max_length=60, alias="to", description="Started before."),
+        limit: int = Limit,
+        sort: str = Query("-started_at", max_length=20, description=f"One of {', '.join(SORTS)}."),
+        caller: Caller = MAY_SEE_ALL,
+    ) -> Response:
+        """Calls, as `call list --json`, the newest first."""
+        wanted = CallFilter(
+            campaign=campaign,
+            queue=queue,
+            agent=agent,
+            kind=kind,
+            disposition=disposition,
+            number=number_in(desk, number),
+            start=_moment(desk, start, "from"),
+            end=_moment(desk, end, "to"),
+            sort=sort,
+        )
+
+        def found(session: Session) -> list[dict[str, Any]]:
+            hidden = Hidden.for_(session, caller)
+            hidden.refuse_number(number)
+            return [hidden.call(call_document(call)) for call in list_calls(session, wanted, limit)]
+
+        return await desk.show(found)
+
+
+def _add_changing(router: APIRouter, desk: ApiDesk) -> None:
+    @router.post("/calls/{call_id}/hangup", tags=["calls"], status_code=202)
+    async def hangup(request: Request, call_id: str = CallId, caller: Caller = MAY_CHANGE) -> Response:
+        """End a call in progress."""
+
+        def change(session: Session, by: By) -> dict[str, Any]:
+            hang_up_call(session, by, call_id)
+            return {"call_id": call_id, "hangup": "asked"}
+
+        return await desk.act(request, caller, change, 202)
+
+    @router.post("/calls/{call_id}/dispose", tags=["calls"], responses=shapes.ok(shapes.Call))
+    async def dispose(
+        request: Request, given: DisposeIn, call_id: str = CallId, caller: Caller = MAY_DISPOSE
+    ) -> Response:
+        """Say what came of a call; its lead is done, called back, or never called again."""
+        now = desk.clock.now()
+
+        def change(session: Session, by: By) -> dict[str, Any]:
+            call = find_call(session, call_id)
+            _own_call(session, caller, call)
+            zone = lead_zone(session, call, desk.settings.site.timezone)
+            due = instant(given.callback_at, zone, now, "callback_at") if given.callback_at else None
+            call = dispose_call(session, by, call_id, given.code, callback_at=due, dnc=given.dnc)
+            return Hidden.for_(session, caller).call(call_document(call))
+
+        return await desk.act(request, caller, change)
+
+
+def _moment(desk: ApiDesk, text: str, name: str) -> datetime | None:
+    return instant(text, desk.settings.site.timezone, desk.clock.now(), name) if text else None
+
+
+def _own_call(session: Session, caller: Caller, call: Call) -> None:
+    """An agent's token sees and disposes of the calls that he has or had. Raises Forbidden."""
+    if caller.role is not ApiRole.AGENT:
+        return
+    agent = find_agent(session, caller.agent)
+    has_it = agent.call_id == call.id or agent.name in call.agents
+    took = select(col(Attempt.id)).where(col(Attempt.call_id) == call.id, col(Attempt.agent) == agent.ext)
+    if not has_it and session.scalars(took).first() is None:
+        raise Forbidden(f"Call {call.id} is not one of agent {agent.ext}'s.")
