@@ -40,11 +40,16 @@ async def keep_gauges(meters: Meters, app: App, writer: Writer, ami: Ami, monito
     while True:
         states = Counter(seat.state.value for seat in app.env.roster)
         meters.set_agents({state.value: states[state.value] for state in AgentState})
+        if app.inbound is not None:
+            board = app.inbound.reception.board
+            for queue in board.queues:
+                meters.waiting.labels(queue).set(board.length(queue))
         meters.talking.set(states[AgentState.TALKING.value])
         for part, alive in (("ari", ari.live), ("database", writer.healthy), ("ami", ami.live)):
             meters.live.labels(part).set(alive)
         meters.db_backlog.set(writer.backlog)
         meters.loop_stalls.set(monitor.stalls)
+        meters.asyncio_tasks.set(len(asyncio.all_tasks()))
         for kind, count in ari.counters.events.items():
             meters.ari_events.labels(kind).inc(count - told[kind])
             told[kind] = count

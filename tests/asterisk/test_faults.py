@@ -9,8 +9,8 @@ import pytest_asyncio
 
 from contact_center.crash_points import POINTS
 from tests.lab.faults import ProxiedCentre
-from tests.prove import campaign, crash, losses
-from tests.prove.losses import SOCKET_FAULTS
+from tests.prove import campaign, crash, database, sockets
+from tests.prove.sockets import SOCKET_FAULTS
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]
 
@@ -37,11 +37,11 @@ async def test_kills_at_random_instants_double_nothing_and_forget_nothing(proxie
 @pytest.mark.parametrize("fault", ["cut", "reply to a dial swallowed"])
 async def test_a_fault_of_the_line_to_asterisk_costs_no_call(proxied, fault):
     number = next(n for n, (name, _, _) in enumerate(SOCKET_FAULTS) if name == fault)
-    assert (await losses.socket_round(proxied, number, leads=8)).failures == []
+    assert (await sockets.socket_round(proxied, number, leads=8)).failures == []
 
 
 async def test_a_locked_database_stops_dialling_and_every_fact_is_stored_afterwards(proxied):
-    assert (await losses.locked_round(proxied, 0, seconds=2.0, leads=5)).failures == []
+    assert (await database.locked_round(proxied, 0, seconds=2.0, leads=5)).failures == []
 
 
 async def test_port_scans_of_fastagi_during_a_campaign_change_nothing(proxied):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.prove.losses import PostgresCentre, postgres_round
+from tests.prove.database import PostgresCentre, postgres_round
 
 pytestmark = [pytest.mark.asterisk]
 

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from tests.prove import campaign, crash, losses, trunk
+from tests.prove import api, campaign, crash, database, losses, predictive, soak, sockets, trunk
 from tests.prove.proof import Proof
 
-PROOFS: list[Proof] = [*campaign.PROOFS, *crash.PROOFS, *losses.PROOFS, *trunk.PROOFS]
+PROOFS: list[Proof] = [
+    *campaign.PROOFS,
+    *crash.PROOFS,
+    *losses.PROOFS,
+    *sockets.PROOFS,
+    *database.PROOFS,
+    *trunk.PROOFS,
+    *predictive.PROOFS,
+    *api.PROOFS,
+    soak.proof(),
+]

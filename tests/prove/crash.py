@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -21,6 +22,7 @@ AT_START = {"snapshot_taken", "calls_adopted"}
 SETTLED_SECONDS = 60.0
 CONTROL_SECONDS = 5.0
 EXIT_SECONDS = 10.0
+SETTLING_SECONDS = 5.0  # until a customer has left and an agent is free again
 
 
 @contextmanager
@@ -166,6 +168,38 @@ async def uncertain_round(centre: Centre, number: int) -> Round:
     return await _recovered(centre, books, Story(centre, campaign, quiet, 1), "originate_sent")
 
 
+async def frozen_round(centre: Centre, number: int, *, seconds: float = 0.0, leads: int = 30) -> Round:
+    """`serve` is stopped in mid-campaign and goes on later: its event loop stands still, Asterisk does not."""
+    seconds = seconds or (3.0, 16.0)[number % 2]
+    books = await stand(centre, 6)
+    campaign, numbers = f"frozen-{number}", mixed(leads, 8500 + number * 35)
+    keys = {"multiplier": "1", "max_attempts": "2", "ring_seconds": "15"}
+    await centre.add_campaign(campaign, numbers, team=TEAM, **keys, **SHORT)
+    await centre.cli("campaign", "start", campaign)
+    await until(lambda: len(talking(centre)) >= 2, 20.0, "two talks")
+    story, pairs, began = Story(centre, campaign, numbers, 2), talking(centre), centre.far.clock.now()
+    os.kill(centre.serve.pid, signal.SIGSTOP)
+    try:
+        await asyncio.sleep(seconds)
+    finally:
+        os.kill(centre.serve.pid, signal.SIGCONT)
+    woken_at = centre.far.clock.now()
+    await centre.serve.until_ready()
+    back_at = centre.far.clock.now()
+    story.outages.append(Outage(began, back_at))
+    await books.until_finished(campaign, 120.0)
+    failures = [*story.faults(books), *await left_over(centre, books)]
+    dialled = [d.intent_at - woken_at for d in books.dials(campaign) if d.intent_at > woken_at]
+    books.close()
+    if not dialled or min(dialled) > CONTROL_SECONDS + SETTLING_SECONDS:
+        failures.append(f"went on dialling after {min(dialled, default=-1.0):.1f} s")
+    figures = {
+        f"stops of {seconds:g} s": 1, "dials on the line": len(story.records()), "talks that were up": len(pairs),
+        "answered while it stood still": story.unheard(), "seconds to the next dial": dialled and [min(dialled)],
+    }  # fmt: skip
+    return Round(figures, failures)
+
+
 async def _kill_9(centre: Centre, number: int) -> Round:
     return await kill_round(centre, number, leads=1000, kills=100, agents=12, politely=False)
 
@@ -190,6 +224,14 @@ PROOFS = [
         1,
         _kill_9,
         lambda: Centre("kill"),
+    ),
+    Proof(
+        "serve_frozen",
+        "serve stands still for 3 or 16 s in mid-campaign: no talk is cut, no number dialled twice or forgotten, and "
+        "dialling goes on by itself.",
+        10,
+        frozen_round,
+        lambda: Centre("frozen"),
     ),
     Proof(
         "sigterm",

@@ -12,6 +12,7 @@ from typing import Any
 
 from tests.lab.centre import ROOT
 from tests.lab.provision import provide
+from tests.prove import matrix
 from tests.prove.proof import Proof, folded
 
 PAPER = ROOT / "PROOFS.md"
@@ -41,7 +42,7 @@ def write(state: dict[str, Any], proofs: list[Proof], paper: Path = PAPER) -> No
             entry.setdefault("machine", machine())
             sections[proof.name] = _section(proof, entry)
     order = [p.name for p in proofs if p.name in sections]
-    paper.write_text(HEAD + "".join(sections[name] for name in order))
+    paper.write_text(HEAD + "".join(sections[name] for name in order) + matrix.told())
 
 
 def _old_sections(paper: Path) -> dict[str, str]:
@@ -67,6 +68,7 @@ def _section(proof: Proof, entry: dict[str, Any]) -> str:
         f"| run | {_when(began)} to {_when(ended)}, {len(rounds)} rounds, {sum(r['seconds'] for r in rounds):.0f} s |",
         f"| on | {entry['machine']} |",
         f"| code | {entry['key']['commit']} ({entry['key']['code']}) |",
+        *([f"| a short form | {entry['key']['variant']} |"] if "variant" in entry["key"] else []),
         *(f"| {name} | {value} |" for name, value in figures.items()),
     ]
     if failures:

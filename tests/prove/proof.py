@@ -32,6 +32,7 @@ class Proof:
     run: Callable[[Any, int], Awaitable[Round]]
     centre: Callable[[], Centre] | None = None
     rounds_per_centre: int = 10
+    variant: str = ""  # rounds of another variant, such as a shorter one, do not count towards this proof
 
 
 def percentile(values: list[float], share: float) -> float:

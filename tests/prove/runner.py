@@ -51,11 +51,31 @@ class Runner:
         self.state: dict[str, Any] = json.loads(state.read_text()) if state.exists() else {}
         self._key = {"commit": commit(), "code": code_hash()}
 
+    def _key_of(self, proof: Proof) -> dict[str, str]:
+        return {**self._key, "variant": proof.variant} if proof.variant else self._key
+
+    def kept(self) -> dict[str, Any]:
+        """What is written down of every proof, also by other runs at the same time."""
+        return json.loads(self._file.read_text()) if self._file.exists() else {}
+
+    def merge(self, other: Path) -> list[str]:
+        """Take over what another checkout proved with the same code, where it got further; the proofs' names."""
+        kept, taken = self.kept(), []
+        for name, entry in json.loads(other.read_text()).items():
+            ours = kept.get(name)
+            same = entry["key"]["code"] == self._key["code"]
+            if same and (ours is None or ours["key"] != entry["key"] or len(ours["rounds"]) < len(entry["rounds"])):
+                kept[name] = self.state[name] = entry
+                taken.append(name)
+        self._file.parent.mkdir(exist_ok=True)
+        self._file.write_text(json.dumps(kept, indent=1) + "\n")
+        return taken
+
     async def run(self, proof: Proof, rounds: int | None = None, *, anew: bool = False) -> bool:
         """Run what is left of a proof; whether no round failed."""
-        entry = self.state.get(proof.name)
-        if anew or entry is None or entry["key"] != self._key:
-            entry = self.state[proof.name] = {"key": self._key, "planned": proof.rounds, "rounds": []}
+        entry, key = self.state.get(proof.name), self._key_of(proof)
+        if anew or entry is None or entry["key"] != key:
+            entry = self.state[proof.name] = {"key": key, "planned": proof.rounds, "rounds": []}
         wanted = rounds or proof.rounds
         numbers = list(range(len(entry["rounds"]), wanted))
         print(f"{proof.name}: {proof.claim}", flush=True)
@@ -89,7 +109,7 @@ class Runner:
 
     def _keep(self, proof: Proof, number: int, done: Round, seconds: float) -> None:
         self._file.parent.mkdir(exist_ok=True)
-        kept = json.loads(self._file.read_text()) if self._file.exists() else {}
+        kept = self.kept()
         kept[proof.name] = self.state[proof.name]  # another run may have added to other proofs meanwhile
         self._file.write_text(json.dumps(kept, indent=1) + "\n")
         figures = ", ".join(f"{name} {_brief(value)}" for name, value in done.figures.items())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from tests.lab.centre import Centre
 from tests.lab.farend.numbers import refuses, talks
@@ -78,27 +79,52 @@ async def left_over(centre: Centre, books: Books) -> list[str]:
     return found
 
 
+@dataclass(slots=True)
+class Spell:
+    """A time in which /health/ready said the same: first told at `seen_at`, last asked for at `sure_until`."""
+
+    ready: bool
+    seen_at: float
+    sure_until: float
+
+
 class Readiness:
-    """When /health/ready said yes and when it did not: (instant, ready) at each change."""
+    """When /health/ready said yes and when it did not.
+
+    An answer is true of some instant between the question and its arrival: what is certain is what lies between the
+    first answer of a spell and the last question that was still answered so.
+    """
 
     def __init__(self) -> None:
-        self.changes: list[tuple[float, bool]] = []
+        self.spells: list[Spell] = []
+
+    def note(self, asked_at: float, told_at: float, ready: bool) -> None:
+        """One question and its answer."""
+        if self.spells and self.spells[-1].ready is ready:
+            self.spells[-1].sure_until = asked_at
+        else:
+            self.spells.append(Spell(ready, told_at, asked_at))
+
+    def spell(self, ready: bool, after: float) -> Spell | None:
+        """The first spell of this kind that was seen to begin after `after`."""
+        return next((s for s in self.spells if s.seen_at >= after and s.ready is ready), None)
 
     def first(self, ready: bool, after: float) -> float | None:
         """The first instant after `after` at which it said so."""
-        return next((at for at, said in self.changes if at >= after and said is ready), None)
+        found = self.spell(ready, after)
+        return found.seen_at if found else None
 
 
 @asynccontextmanager
 async def watching(centre: Centre, every: float = 0.05) -> AsyncIterator[Readiness]:
     """Ask for readiness all the time while the block lasts."""
-    seen = Readiness()
+    seen, now = Readiness(), centre.far.clock.now
 
     async def watch() -> None:
         while True:
+            asked_at = now()
             ready = await centre.http_status("/health/ready") == 200
-            if not seen.changes or seen.changes[-1][1] != ready:
-                seen.changes.append((centre.far.clock.now(), ready))
+            seen.note(asked_at, now(), ready)
             await asyncio.sleep(every)
 
     task = asyncio.create_task(watch())
@@ -107,3 +133,12 @@ async def watching(centre: Centre, every: float = 0.05) -> AsyncIterator[Readine
     finally:
         task.cancel()
         await asyncio.wait([task])
+
+
+def times(ready: Readiness, began: float) -> dict[str, list[float]]:
+    """How long readiness took to say no after `began`, and for how long it did, for the figures of a proof."""
+    doubt = ready.first(False, began)
+    if doubt is None:
+        return {"seconds until not ready": [], "seconds not ready": []}
+    back = ready.first(True, doubt) or doubt
+    return {"seconds until not ready": [doubt - began], "seconds not ready": [back - doubt]}

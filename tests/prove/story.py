@@ -60,7 +60,8 @@ class Story:
         found: dict[str, CallRecord] = {}
         for record in self.records():
             heard = [p for name in record.parties_heard() for p in by_name.get(name, ())]
-            pair = next((p for p in heard if two_way_at(record, p) is not None), None)
+            meets = (p for p in heard if _overlap(record, p))
+            pair = next((p for p in meets if two_way_at(record, p) is not None), None)
             if pair is not None:
                 found[record.id] = pair
         return found
@@ -159,3 +160,9 @@ class Story:
         if not self.calls_are_lost or record.ended_at is None:
             return False
         return any(record.invite_at <= o.ended and record.ended_at >= o.began for o in self.outages)
+
+
+def _overlap(a: CallRecord, b: CallRecord) -> bool:
+    """Both were on the line at one instant; an hour of dialling makes the exact look at each pair too dear."""
+    last = float("inf")
+    return a.invite_at <= (b.ended_at or last) and b.invite_at <= (a.ended_at or last)

@@ -23,11 +23,15 @@ class Mode(StrEnum):
 
 
 class TcpProxy:
-    """`async with TcpProxy(listen, target) as proxy`; then `proxy.mode = ...`, `cut()`, `swallow(...)`, `lose(...)`."""
+    """`async with TcpProxy(listen, target) as proxy`; then `mode = ...`, `cut()`, `swallow(...)`, `lose(...)`,
+    `say(...)`, `close_websockets()`, `torn_bytes`, `window_bytes`.
+    """
 
     def __init__(self, listen: Address, target: Address, *, seed: int = 1) -> None:
         self.listen, self.target = listen, target
         self.delay_seconds = 0.5
+        self.torn_bytes = 0  # what comes from the server is passed on in pieces of so many bytes
+        self.window_bytes = 0  # new connections to the server take in so little at a time that it soon must wait
         self.swallowed = self.lost = self.accepted = 0
         self._mode = Mode.PASS
         self._gate = asyncio.Event()
@@ -36,6 +40,7 @@ class TcpProxy:
         self._share, self._match = 0.0, b""
         self._chance = random.Random(seed)
         self._writers: set[asyncio.StreamWriter] = set()
+        self._down: dict[asyncio.StreamWriter, Frames] = {}  # the clients' ends, and where each stream stands
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
@@ -79,6 +84,27 @@ class TcpProxy:
         """This share of the server's frames that hold `match` is lost from now on."""
         self._share, self._match = share, match
 
+    def say(self, text: bytes) -> int:
+        """Send a text frame of our own to every WebSocket client; to how many."""
+        length = len(text)
+        if length < 126:
+            head = bytes((0x81, length))
+        else:
+            head = (
+                b"\x81\x7e" + struct.pack("!H", length) if length < 65536 else b"\x81\x7f" + struct.pack("!Q", length)
+            )
+        return self._to_websockets(head + text)
+
+    def close_websockets(self) -> int:
+        """End every WebSocket in good order (1000), as a server does that is told to; how many."""
+        return self._to_websockets(b"\x88\x02\x03\xe8")
+
+    def _to_websockets(self, frame: bytes) -> int:
+        clients = [writer for writer, frames in self._down.items() if frames.is_websocket]
+        for writer in clients:
+            writer.write(frame)
+        return len(clients)
+
     # -- inside
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -91,11 +117,20 @@ class TcpProxy:
             if self._mode is Mode.CUT:
                 return
             with suppress(OSError):
-                up_reader, up_writer = await asyncio.open_connection(*self.target)
+                up_reader, up_writer = await self._open()
                 await self._both(reader, writer, up_reader, up_writer)
         finally:
             _reset(writer)
             self._tasks.discard(task)
+
+    async def _open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if not self.window_bytes:
+            return await asyncio.open_connection(*self.target)
+        narrow = socket.socket()
+        narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.window_bytes)
+        narrow.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(narrow, self.target)
+        return await asyncio.open_connection(sock=narrow, limit=self.window_bytes)
 
     async def _both(
         self,
@@ -105,9 +140,10 @@ class TcpProxy:
         up_writer: asyncio.StreamWriter,
     ) -> None:
         self._writers |= {writer, up_writer}
+        frames = self._down[writer] = Frames()
         pumps = [
             asyncio.create_task(self._pump(reader, up_writer, None)),
-            asyncio.create_task(self._pump(up_reader, writer, Frames())),
+            asyncio.create_task(self._pump(up_reader, writer, frames)),
         ]
         try:
             await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
@@ -116,6 +152,7 @@ class TcpProxy:
                 pump.cancel()
             await asyncio.gather(*pumps, return_exceptions=True)
             self._writers -= {writer, up_writer}
+            del self._down[writer]
             _reset(up_writer)
 
     async def _pump(self, source: asyncio.StreamReader, target: asyncio.StreamWriter, frames: Frames | None) -> None:
@@ -139,6 +176,11 @@ class TcpProxy:
             return
         if target.is_closing():
             raise ConnectionResetError
+        if judged and self.torn_bytes:
+            for begin in range(0, len(piece), self.torn_bytes):
+                target.write(piece[begin : begin + self.torn_bytes])
+                await asyncio.sleep(0)
+            return
         target.write(piece)
 
 
@@ -155,11 +197,11 @@ class Frames:
 
     def __init__(self) -> None:
         self._buffer = b""
-        self._is_websocket = False
+        self.is_websocket = False
 
     def feed(self, block: bytes) -> list[bytes]:
         """The whole pieces there are now."""
-        if not self._is_websocket:
+        if not self.is_websocket:
             self._buffer += block
             if not self._buffer.startswith(b"HTTP/1.1 101"[: len(self._buffer)]):
                 whole, self._buffer = self._buffer, b""
@@ -167,7 +209,7 @@ class Frames:
             head, end, rest = self._buffer.partition(b"\r\n\r\n")
             if not end:
                 return []
-            self._is_websocket, self._buffer = True, b""
+            self.is_websocket, self._buffer = True, b""
             return [head + end, *self.feed(rest)]
         self._buffer += block
         pieces = []
