@@ -6,7 +6,8 @@ The dialer and the ARI app never import each other: the dialer hands a :class:`D
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -21,6 +22,7 @@ class DialOrder:
     ``prefer_agent``: the extension of the agent who served this lead before, tried first.
     ``attempts``: how many of the lead's attempts are used up, this one included; ``n`` counts every dial.
     ``deadline_seconds``: how long after the answer an agent must be on the line.
+    ``fields``: the lead's own, and ``screen_pop_url`` the campaign's template: for the agent's screen only.
     """
 
     call_id: str
@@ -44,6 +46,8 @@ class DialOrder:
     deadline_seconds: float
     wrap_up_seconds: float
     ordered_at: datetime
+    screen_pop_url: str = ""
+    fields: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import time
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from contact_center.errors import UsageError
+from contact_center.pop_url import checked_pop_url
+from contact_center.queues.days import checked_holiday
+from contact_center.queues.skills import parse_levels
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -85,10 +89,48 @@ def _spans(value: Any) -> tuple[float, ...]:
     return tuple(parse_span(part) for part in (value.split(",") if isinstance(value, str) else value))
 
 
+@dataclass(frozen=True, slots=True)
+class Overflow:
+    """Where a caller goes whom a queue does not serve: ``kind`` is queue, callback, message or number."""
+
+    kind: str = "message"
+    target: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """``queue:NAME``, ``number:+442079460018``, ``callback`` or ``message``; empty is a message."""
+        kind, _, target = text.strip().partition(":")
+        if kind in ("", "message", "callback") and not target:
+            return cls(kind or "message")
+        if kind == "queue" and re.fullmatch(r"[^\s:,]{1,40}", target):
+            return cls(kind, target)
+        if kind == "number" and re.fullmatch(r"\+[1-9][0-9]{6,14}", target):
+            return cls(kind, target)
+        raise ValueError("queue:NAME, number:+442079460018, callback or message is wanted")
+
+
+def _checked_overflow(value: Any) -> str:
+    text = str(value).strip()
+    Overflow.parse(text)
+    return text
+
+
+def _holidays(value: Any) -> tuple[str, ...]:
+    return tuple(checked_holiday(day) for day in _names(value))
+
+
+def _skills(value: Any) -> tuple[str, ...]:
+    return tuple(f"{name}:{level}" for name, level in parse_levels(_names(value)).items())
+
+
 Span = Annotated[float, BeforeValidator(parse_span), Field(ge=0, le=366 * 86400)]
 Flag = Annotated[bool, BeforeValidator(parse_flag)]
 HoursText = Annotated[str, BeforeValidator(_checked_hours)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
+OverflowText = Annotated[str, BeforeValidator(_checked_overflow)]
+Holidays = Annotated[tuple[str, ...], BeforeValidator(_holidays)]
+SkillNeeds = Annotated[tuple[str, ...], BeforeValidator(_skills)]
+PopUrl = Annotated[str, BeforeValidator(checked_pop_url)]
 Spans = Annotated[tuple[float, ...], BeforeValidator(_spans)]
 
 
@@ -114,7 +156,8 @@ class Options(BaseModel):
 class CampaignOptions(Options):
     """What ``campaign set`` changes, besides mode, multiplier and team, which have columns of their own.
 
-    ``trunk``: names in order of preference, empty for every trunk of the settings.
+    ``trunk``: names in order of preference, empty for every trunk of the settings. ``seller``, ``product``,
+    ``audience`` and ``script`` are only written down, for the record of each call (`report evidence`).
     """
 
     trunk: Names = ()
@@ -132,18 +175,30 @@ class CampaignOptions(Options):
     priority: Annotated[int, Field(ge=1, le=99)] = 50
     profile: Literal["none", "us_tsr", "uk_ofcom", "ca_crtc"] = "none"
     silent_message: str = ""
+    seller: Annotated[str, Field(max_length=200)] = ""
+    product: Annotated[str, Field(max_length=200)] = ""
+    audience: Literal["", "consumer", "business"] = ""
+    script: Annotated[str, Field(max_length=2000)] = ""
     amd: Flag = False
     sticky: Flag = True
     hide_number: Flag = False
     record: Flag = False
-    screen_pop_url: str = ""
+    screen_pop_url: PopUrl = ""
     rating_group: str = ""
     rating_ivr: Flag = False
     force_hangup: Flag = False
+    choose_by_odds: Flag = False
+    record_trace: Flag = False
 
 
 class QueueOptions(Options):
-    """What ``queue set`` changes."""
+    """What ``queue set`` changes.
+
+    Messages (``greeting``, ``welcome_message``, ``closed_message``, ``overflow_message``) are the name of a sound, as
+    custom/hello, or words to be spoken. ``max_wait`` and ``max_length`` 0 mean no limit. ``when_empty``: what becomes
+    of callers while no agent of the queue is on line. ``skills``: what an agent must be able to do, as danish:3; each
+    ``skills_relax`` of waiting (0: never) takes one level off.
+    """
 
     dids: Names = ()
     strategy: Literal[
@@ -156,7 +211,17 @@ class QueueOptions(Options):
     music: str = ""
     greeting: str = ""
     welcome_message: str = ""
+    closed_message: str = ""
+    overflow: OverflowText = ""
+    overflow_message: str = ""
+    when_empty: Literal["wait", "overflow"] = "wait"
     hours: HoursText = "00:00-24:00"
+    holidays: Holidays = ()
+    announce_position: Flag = False
+    announce_wait: Flag = False
+    announce_every: Annotated[Span, Field(ge=10)] = 60.0
+    skills: SkillNeeds = ()
+    skills_relax: Span = 0.0
     callback: Flag = False
     callback_attempts: Annotated[int, Field(ge=1, le=3)] = 3
     callback_delays: Spans = (900.0, 3600.0)

@@ -14,6 +14,7 @@ import phonenumbers
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from contact_center.errors import SettingsError
+from contact_center.matching.transactions import TransactionType
 from contact_center.terms import AgentConnect, NumberCheck
 
 ENVIRONMENT_PREFIX = "CALLWRIGHT_"
@@ -40,9 +41,19 @@ def _host(value: str) -> str:
     return value
 
 
+def _host_or_bind(value: str) -> str:
+    """``host``, ``host:port``, ``[::1]`` or ``[::1]:9000``."""
+    host, _, port = value.rpartition(":")
+    if host and port.isdigit():
+        _bind(value)
+        return f"{_host(host)}:{port}"
+    return _host(value)
+
+
 Bind = Annotated[str, AfterValidator(_bind)]
 Plain = Annotated[str, AfterValidator(_plain)]
 Host = Annotated[str, AfterValidator(_host)]
+HostOrBind = Annotated[str, AfterValidator(_host_or_bind)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$")]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
@@ -159,9 +170,41 @@ class Http(Section):
 
 
 class Mqtt(Section):
-    """The broker that is told; an empty url switches it off."""
+    """The broker that is told; an empty url switches it off. ``prefix``: the first levels of all topics."""
 
     url: Annotated[str, Field(pattern=r"^(mqtts?://[^\s]+)?$")] = ""
+    prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,40}(/[A-Za-z0-9_-]{1,40}){0,3}$")] = "callwright"
+
+
+class Webhooks(Section):
+    """Receivers of webhooks. ``allow_hosts``: hosts (host or host:port) that may be local, and spoken to by http."""
+
+    allow_hosts: tuple[HostOrBind, ...] = ()
+
+
+class GoogleAnalytics(Section):
+    """Where Google Analytics listens: ``url`` is another one only in the EU, or in a test."""
+
+    url: Annotated[str, Field(pattern=r"^https?://[^\s?#]+$")] = "https://www.google-analytics.com/mp/collect"
+
+
+class Tracking(Section):
+    """Numbers handed to visitors of a site, and what a data platform is told of the calls to them.
+
+    ``hold_seconds``: how long a number is a visitor's after he was last seen. ``rest_seconds``: how long it is then
+    handed to nobody. ``url``: who is told of
+    calls as transactions; empty: nobody. ``property``: the client's tracking id there. ``send_at``: told when the
+    call begins or when it ends. ``send``: only calls that were matched to a visitor, or all.
+    """
+
+    hold_seconds: Annotated[int, Field(ge=60, le=2_592_000)] = 1800
+    rest_seconds: Annotated[int, Field(ge=0, le=86_400)] = 600
+    url: Annotated[str, Field(pattern=r"^(https?://[^\s]+)?$")] = ""
+    property: Plain = ""
+    event: TransactionType = TransactionType.SHOP
+    send_at: Literal["start", "end"] = "end"
+    send: Literal["matched", "all"] = "matched"
+    source: Annotated[Plain, Field(max_length=80)] = "callwright@0.1.0"
 
 
 class Speech(Section):
@@ -181,6 +224,9 @@ class Settings(Section):
     fastagi: FastAgi = FastAgi()
     http: Http = Http()
     mqtt: Mqtt = Mqtt()
+    webhooks: Webhooks = Webhooks()
+    analytics: GoogleAnalytics = GoogleAnalytics()
+    tracking: Tracking = Tracking()
     speech: Speech = Speech()
 
 
@@ -238,7 +284,7 @@ def _set_from_environment(tables: dict[str, Any], name: str, text: str) -> None:
         table = table.setdefault(known, {})
         if not isinstance(table, dict):
             raise SettingsError(f"environment: {name} does not name a setting.")
-    table[key] = [item.strip() for item in text.split(",")] if key in ("match", "codecs") else text
+    table[key] = [item.strip() for item in text.split(",")] if key in ("match", "codecs", "allow_hosts") else text
 
 
 def _sentence(error: ValidationError) -> str:

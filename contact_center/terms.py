@@ -108,6 +108,33 @@ class CallKind(StrEnum):
     INTERNAL = "internal"
 
 
+class VisitEnd(StrEnum):
+    """How a caller's stay in a queue ended.
+
+    ``full`` and ``empty``: the rule of the queue sent him on, for its length or for want of agents; ``removed``:
+    a supervisor ended his call; ``lost``: Asterisk went away under him.
+    """
+
+    CONNECTED = "connected"
+    ABANDONED = "abandoned"
+    TIMEOUT = "timeout"
+    FULL = "full"
+    EMPTY = "empty"
+    REMOVED = "removed"
+    LOST = "lost"
+
+
+class Reception(StrEnum):
+    """What came of a caller; also the disposition of his call until an agent sets one."""
+
+    ANSWERED = "answered"
+    ABANDONED = "abandoned"
+    CLOSED = "closed"
+    OVERFLOW = "overflow"
+    REMOVED = "removed"
+    TECHNICAL_ERROR = "technical_error"
+
+
 class Direction(StrEnum):
     """Seen from the contact centre."""
 
@@ -140,6 +167,8 @@ class CallState(StrEnum):
     INVALID_NUMBER_A = "INVALID_NUMBER_A"
     NETWORK_FAILURE = "NETWORK_FAILURE"
     NO_FREE_OPERATORS = "NO_FREE_OPERATORS"
+    QUEUE_CLOSED = "QUEUE_CLOSED"
+    QUEUE_OVERFLOW = "QUEUE_OVERFLOW"
     SWITCH_LOST = "SWITCH_LOST"
 
 
@@ -159,3 +188,12 @@ class NumberCheck(StrEnum):
 
     VALID = "valid"
     DIGITS = "digits"
+
+
+class ApiRole(StrEnum):
+    """What a token of the HTTP API may do; ``agent`` speaks for one agent."""
+
+    SUPERVISOR = "supervisor"
+    AGENT = "agent"
+    LEAD_PUSH = "lead_push"
+    READ = "read"

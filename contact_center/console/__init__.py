@@ -4,7 +4,21 @@ from __future__ import annotations
 
 import typer
 
-from contact_center.console import agent, call, campaign, dnc, lead, queue, setup, why
+from contact_center.console import (
+    agent,
+    analytics,
+    call,
+    campaign,
+    dnc,
+    lead,
+    queue,
+    report,
+    setup,
+    token,
+    tracking,
+    webhook,
+    why,
+)
 from contact_center.console.context import Console, Hooks, console_of
 
 __all__ = ["Console", "Hooks", "console_of", "mount"]
@@ -21,3 +35,9 @@ def mount(app: typer.Typer) -> None:
     app.add_typer(dnc.app, name="dnc")
     app.add_typer(call.app, name="call")
     app.add_typer(why.app, name="why")
+    app.add_typer(report.app, name="report")
+    app.add_typer(token.app, name="token")
+    app.add_typer(webhook.app, name="webhook")
+    app.add_typer(analytics.app, name="analytics")
+    app.add_typer(tracking.app, name="tracking")
+    app.add_typer(tracking.visitor_app, name="visitor")

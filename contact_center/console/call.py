@@ -16,7 +16,7 @@ from contact_center.console.moments import instant
 from contact_center.console.output import count, local, seconds, table
 from contact_center.console.spreadsheet import CsvSheet, written
 from contact_center.errors import Unreachable
-from contact_center.models import Call, Lead
+from contact_center.models import Call
 from contact_center.store.admin import By
 from contact_center.store.admin_calls import dispose_call, hang_up_call
 from contact_center.store.queries_calls import (
@@ -26,6 +26,7 @@ from contact_center.store.queries_calls import (
     call_document,
     call_pages,
     find_call,
+    lead_zone,
     list_calls,
     live_document,
 )
@@ -160,12 +161,8 @@ def dispose(
 
 def _callback(console: Console, call_id: str, text: str, now: datetime) -> datetime:
     """The instant of a promised call, read in the lead's own zone when that is one."""
-    zone = console.settings.site.timezone
     with console.reading() as session:
-        call = find_call(session, call_id)
-        lead = session.get(Lead, call.lead_id) if call.lead_id else None
-        if lead is not None and lead.zones and "," not in lead.zones:
-            zone = lead.zones
+        zone = lead_zone(session, find_call(session, call_id), console.settings.site.timezone)
     return instant(text, zone, now, "--callback-at")
 
 

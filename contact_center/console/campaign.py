@@ -25,7 +25,6 @@ NOT_OBEYED_YET = (
     "profile",
     "silent_message",
     "record",
-    "screen_pop_url",
     "rating_group",
     "rating_ivr",
 )  # keys that later parts of the product obey

@@ -9,13 +9,14 @@ import typer
 from rich.console import RenderableType
 from sqlalchemy.orm import Session
 
-from contact_center import numbers, zones
+from contact_center import numbers
 from contact_center.console.context import Console, console_of
 from contact_center.console.output import count, facts, local, table
 from contact_center.console.spreadsheet import CsvSheet, written
 from contact_center.errors import UsageError
+from contact_center.lead_drafts import lead_draft
 from contact_center.store.admin import By, pairs
-from contact_center.store.admin_leads import LeadDraft, add_lead, checked_priority, erase_number
+from contact_center.store.admin_leads import add_lead, erase_number
 from contact_center.store.queries import find_campaign
 from contact_center.store.queries_leads import (
     SORTS,
@@ -59,13 +60,6 @@ def refuse_json_to_stdout(console: Console, file: Path | None) -> None:
         raise UsageError("With --json an export needs a FILE; stdout is for the JSON document.")
 
 
-def _draft(console: Console, number: str, values: dict[str, str]) -> LeadDraft:
-    own = number_of(console, number)
-    zone = zones.zone_key(own, site_zone=console.settings.site.timezone, explicit=values.pop("timezone", None))
-    priority = checked_priority(values.pop("priority", "0"))
-    return LeadDraft(own, zone, priority, dict(values))
-
-
 @app.command(epilog="Example: callwright lead add spring +442079460018 first_name=Ann priority=5")
 def add(
     ctx: typer.Context,
@@ -77,7 +71,7 @@ def add(
 ) -> None:
     """Add one lead to a campaign."""
     console = console_of(ctx)
-    draft = _draft(console, number, pairs(values or []))
+    draft = lead_draft(console.settings.site, number, pairs(values or []))
     with console.writing() as session:
         by = By(console.actor, console.clock.now())
         lead = add_lead(session, by, find_campaign(session, campaign), draft)

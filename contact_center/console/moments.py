@@ -7,7 +7,10 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from contact_center.errors import UsageError
+from contact_center.law.abandonment import Stretch
 from contact_center.options import parse_span
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def instant(text: str, zone: str, now: datetime, option: str) -> datetime:
@@ -32,6 +35,18 @@ def instant(text: str, zone: str, now: datetime, option: str) -> datetime:
         raise UsageError(
             f"{option} {text[:40]!r} is not an instant; 2026-03-01T15:00Z, '2026-03-01 15:00', 15:00 or +90m is wanted."
         ) from None
+
+
+def stretch(since: str, until: str, zone: str, now: datetime) -> Stretch:
+    """``--from`` and ``--to`` as a stretch of time; without the first it begins with time, without the second now.
+
+    Raises UsageError when it ends before it begins.
+    """
+    begin = instant(since, zone, now, "--from") if since else _EPOCH
+    end = instant(until, zone, now, "--to") if until else now
+    if end <= begin:
+        raise UsageError("--to is not after --from; give a later instant.")
+    return Stretch("asked for", begin, end)
 
 
 def _next(clock: time, zone: ZoneInfo, now: datetime) -> datetime:

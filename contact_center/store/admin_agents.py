@@ -13,15 +13,18 @@ from sqlmodel import col
 
 from contact_center.errors import CallwrightError, UsageError
 from contact_center.models import Agent
+from contact_center.queues.skills import parse_levels
 from contact_center.store.admin import By, checked_name, checked_text, fresh_password, shown
+from contact_center.store.admin_tokens import remove_tokens_of
 from contact_center.store.queries_agents import agent_document, find_agent
 from contact_center.terms import AgentConnect, AgentState, AgentStatus
 
+HIGHEST_PENALTY = 100
 _EXT = re.compile(r"[0-9]{2,10}\Z")
 _ENDPOINT = re.compile(r"PJSIP/[A-Za-z0-9_.-]{1,74}\Z")
 _OURS = "PJSIP/callwright-"
 _IN_A_CALL = (AgentState.OFFERED, AgentState.TALKING)
-SETTABLE = ("name", "endpoint", "team", "queues", "connect")
+SETTABLE = ("name", "endpoint", "team", "queues", "connect", "skills", "penalties")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,25 @@ def checked_connect(text: str) -> str:
     return text
 
 
+def checked_skills(text: str) -> dict[str, int]:
+    """``danish:3,billing`` as levels by name. Raises UsageError."""
+    try:
+        return parse_levels(_words(text))
+    except ValueError as error:
+        raise UsageError(f"skills={text[:40]} is not allowed: {error}.") from None
+
+
+def checked_penalties(text: str) -> dict[str, int]:
+    """``support:2,sales:0`` as numbers by queue. Raises UsageError."""
+    penalties: dict[str, int] = {}
+    for word in _words(text):
+        queue, _, number = word.partition(":")
+        if not number.isascii() or not number.isdigit() or int(number) > HIGHEST_PENALTY:
+            raise UsageError(f"penalties={text[:40]} is not allowed: support:2 is wanted, {HIGHEST_PENALTY} at most.")
+        penalties[checked_name(queue, "queue")] = int(number)
+    return penalties
+
+
 def add_agent(session: Session, by: By, draft: AgentDraft) -> Agent:
     """A new agent, off line. Raises UsageError when extension or endpoint are another agent's."""
     wanted = draft.checked()
@@ -105,7 +127,7 @@ def add_agents(session: Session, by: By, drafts: Sequence[tuple[int, AgentDraft]
 
 
 def set_agent(session: Session, by: By, ext: str, values: dict[str, str]) -> AgentChange:
-    """Change name, endpoint, team, queues (comma-separated) or connect."""
+    """Change name, endpoint, team, queues (comma-separated), connect, skills (danish:3) or penalties (support:2)."""
     agent = find_agent(session, ext)
     unknown = next((key for key in values if key not in SETTABLE), None)
     if unknown is not None:
@@ -127,6 +149,10 @@ def set_agent(session: Session, by: By, ext: str, values: dict[str, str]) -> Age
         agent.password = "" if values["endpoint"] else fresh_password()
     agent.name, agent.endpoint, agent.team = draft.name, draft.endpoint, draft.team
     agent.queues, agent.connect = list(draft.queues), draft.connect
+    if "skills" in values:
+        agent.skills = checked_skills(values["skills"])
+    if "penalties" in values:
+        agent.penalties = checked_penalties(values["penalties"])
     by.note(session, "agent", ext, "set", _with_withdrawal(agent, withdrawn), obey=True)
     return AgentChange(agent, withdrawn)
 
@@ -158,6 +184,7 @@ def remove_agent(session: Session, by: By, ext: str, *, force: bool, served: boo
             f"Agent {ext} is in a call; wait for its end, or add --force to let it go on without him."
         )
     withdrawn = agent.endpoint if agent.password else ""
+    remove_tokens_of(session, by, ext)
     session.delete(agent)
     by.note(session, "agent", ext, "remove", _with_withdrawal(agent, withdrawn), obey=True)
     return AgentChange(agent, withdrawn)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import String, cast, or_, select, update
+from sqlalchemy import String, cast, insert, or_, select, update
 from sqlalchemy.orm import Session
 from sqlmodel import col
 
@@ -23,11 +23,15 @@ from contact_center.models import (
     LeadBatch,
     Outbox,
 )
+from contact_center.models_api import ApiAnswer
 from contact_center.store.admin import By, shown
 from contact_center.store.admin_dnc import DNC_REASON, blocked_numbers
 from contact_center.store.queries import campaign_id
+from contact_center.store.tables import table_of
 from contact_center.terms import LeadState
 
+_LEAD = table_of(Lead)
+_ADD_LEADS = insert(_LEAD).returning(_LEAD.c.id, sort_by_parameter_order=True)
 PRIORITIES = range(-1000, 1001)
 _ERASED_KEYS = ("caller_number", "comment", "recording", "matching")
 
@@ -63,22 +67,68 @@ def add_lead(session: Session, by: By, campaign: Campaign, draft: LeadDraft) -> 
     if twin:
         raise UsageError(f"{draft.number} is already in campaign {campaign.name}: it is lead {twin.id}.")
     blocked = draft.number in blocked_numbers(session, [draft.number], key)
-    lead = Lead(
-        campaign_id=key,
-        number=draft.number,
-        zones=draft.zones,
-        priority=draft.priority,
-        fields=draft.fields,
-        state=LeadState.DNC if blocked else LeadState.NEW,
-        reason=DNC_REASON if blocked else "",
-        created_at=by.at,
-        closed_at=by.at if blocked else None,
-    )
+    lead = Lead(**_row(key, draft, by, is_blocked=blocked))
     session.add(lead)
     session.flush()
     payload = {"leads": [lead.id], "imported": 1}
     by.note(session, "campaign", campaign.name, "leads", payload, obey=True)
     return lead
+
+
+@dataclass(frozen=True, slots=True)
+class LeadsAdded:
+    """What came of many leads: ids of the new ones in the order given, how many of them are on the do-not-call list,
+    and how many were there already.
+    """
+
+    ids: list[int]
+    dnc: int
+    duplicates: int
+
+
+def add_leads(session: Session, by: By, campaign: Campaign, drafts: Sequence[LeadDraft], dedupe: str) -> LeadsAdded:
+    """Many new leads at once; ``dedupe`` (campaign, system or none) says whose numbers are passed over.
+
+    At most some hundred in one call: the write lock is held meanwhile.
+    """
+    key, numbers = campaign_id(campaign), [draft.number for draft in drafts]
+    known = _known_numbers(session, key, numbers, dedupe)
+    blocked = blocked_numbers(session, numbers, key)
+    fresh: list[LeadDraft] = []
+    for draft in drafts:
+        if dedupe == "none" or draft.number not in known:
+            known.add(draft.number)
+            fresh.append(draft)
+    rows = [_row(key, draft, by, is_blocked=draft.number in blocked) for draft in fresh]
+    ids = list(session.connection().execute(_ADD_LEADS, rows).scalars()) if rows else []
+    if ids:
+        by.note(session, "campaign", campaign.name, "leads", {"leads": ids, "imported": len(ids)}, obey=True)
+    return LeadsAdded(ids, sum(draft.number in blocked for draft in fresh), len(drafts) - len(fresh))
+
+
+def _known_numbers(session: Session, key: int, numbers: Sequence[str], dedupe: str) -> set[str]:
+    if dedupe == "none":
+        return set()
+    query = select(col(Lead.number)).where(col(Lead.number).in_(numbers))
+    return set(session.scalars(query if dedupe == "system" else query.where(col(Lead.campaign_id) == key)))
+
+
+def _row(campaign: int, draft: LeadDraft, by: By, *, is_blocked: bool) -> dict[str, Any]:
+    return {
+        "campaign_id": campaign,
+        "number": draft.number,
+        "zones": draft.zones,
+        "priority": draft.priority,
+        "fields": draft.fields,
+        "state": LeadState.DNC.value if is_blocked else LeadState.NEW.value,
+        "reason": DNC_REASON if is_blocked else "",
+        "disposition": "",
+        "attempts": 0,
+        "dials": 0,
+        "last_agent": "",
+        "created_at": by.at,
+        "closed_at": by.at if is_blocked else None,
+    }
 
 
 def erase_number(session: Session, by: By, number: str) -> dict[str, int]:
@@ -102,6 +152,7 @@ def erase_number(session: Session, by: By, number: str) -> dict[str, int]:
         "callbacks": _forget_callbacks(session, number),
         "staged": _forget_staged(session, number),
     }
+    _forget_answers(session, number)
     kept = session.scalars(select(col(DncEntry.id)).where(col(DncEntry.number) == number)).all()
     if not any(counts.values()) and not kept:
         raise NotFound("lead with number", number)
@@ -140,6 +191,12 @@ def _forget_staged(session: Session, number: str) -> int:
         gone += len(batch.rows) - len(kept)
         batch.rows = kept
     return gone
+
+
+def _forget_answers(session: Session, number: str) -> None:
+    """What the API remembers to have answered; a day's answers at most."""
+    told = update(ApiAnswer).where(col(ApiAnswer.body).contains(number))
+    session.connection().execute(told.values(body='{"erased":true}'))
 
 
 def _forget_events(session: Session, entities: Collection[tuple[str, str]]) -> None:

@@ -10,9 +10,12 @@ from sqlmodel import col
 
 from contact_center.errors import UsageError
 from contact_center.models import Queue
-from contact_center.options import QueueOptions
+from contact_center.options import Overflow, QueueOptions
 from contact_center.store.admin import By, checked_name, shown
 from contact_center.store.queries_agents import find_queue, list_queues, queue_options
+
+NOT_OBEYED_YET = ("callback", "rating_group", "rating_ivr", "category_menu", "record", "source")
+"""Keys that are stored and that a running ``serve`` does not look at yet."""
 
 _DID = re.compile(r"\+?[0-9A-Za-z]{1,19}\Z")
 
@@ -45,6 +48,11 @@ def _checked(session: Session, name: str, options: QueueOptions, values: dict[st
     for key, value in changed.model_dump().items():
         if isinstance(value, str) and any(not c.isprintable() for c in value):
             raise UsageError(f"{key} has control characters; leave them out.")
+    way = Overflow.parse(changed.overflow)
+    if way.kind == "queue" and way.target == name:
+        raise UsageError(f"Queue {name} cannot overflow into itself; name another one.")
+    if way.kind == "queue" and way.target not in {other.name for other in list_queues(session)}:
+        raise UsageError(f"There is no queue {way.target}; add it first.")
     taken = {did: other.name for other in list_queues(session) for did in other.options.get("dids", ())}
     seen: set[str] = set()
     for did in changed.dids:

@@ -9,7 +9,16 @@ from contact_center.store.attempt_facts import (
     AttemptSettled,
     AttemptUncounted,
 )
+from contact_center.store.call_facts import (
+    CallArrived,
+    CallConnected,
+    CallFinished,
+    CallLeftQueue,
+    CallQueued,
+    WaitSaid,
+)
 from contact_center.store.fact import Fact
+from contact_center.store.pace_facts import PaceLearned
 from contact_center.store.state_facts import (
     AgentStateChanged,
     AgentStatusChanged,
@@ -26,8 +35,15 @@ __all__ = [
     "AttemptRinging",
     "AttemptSettled",
     "AttemptUncounted",
+    "CallArrived",
+    "CallConnected",
+    "CallFinished",
+    "CallLeftQueue",
+    "CallQueued",
     "CampaignStateChanged",
     "Fact",
+    "PaceLearned",
     "PaceNoted",
     "TrunkNoted",
+    "WaitSaid",
 ]

@@ -36,7 +36,10 @@ def list_agents(session: Session, *, team: str = "", state: str = "", queue: str
 
 
 def agent_document(agent: Agent) -> dict[str, Any]:
-    """The contract's `agent`, with what he chose (``status``) beside what the system sees (``state``)."""
+    """The contract's `agent`, with what he chose (``status``) beside what the system sees (``state``).
+
+    ``skills`` and ``penalties`` stand there where he has any.
+    """
     return {
         "ext": agent.ext,
         "name": agent.name,
@@ -48,6 +51,7 @@ def agent_document(agent: Agent) -> dict[str, Any]:
         "connect": str(agent.connect),
         "status": str(agent.status),
         "pause_reason": agent.pause_reason,
+        **{key: value for key in ("skills", "penalties") if (value := dict(getattr(agent, key)))},
     }
 
 

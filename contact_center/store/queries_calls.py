@@ -14,7 +14,9 @@ from sqlmodel import col
 
 from contact_center.clock import iso
 from contact_center.errors import NotFound, UsageError
-from contact_center.models import Agent, Attempt, Call
+from contact_center.law.places import Places
+from contact_center.models import Agent, Attempt, Call, Lead
+from contact_center.store.queries_callers import caller_so_far
 from contact_center.terms import CallKind, Direction, Outcome
 from contact_center.timeline import Answered, CallLog, Connected, Ended, Header, Rang, fold
 
@@ -50,6 +52,13 @@ def find_call(session: Session, call_id: str) -> Call:
     if call is None:
         raise NotFound("call", call_id[:60])
     return call
+
+
+def lead_zone(session: Session, call: Call, site_zone: str) -> str:
+    """The zone of local times that are said of a call: its lead's own, when that is one, else the site's."""
+    lead = session.get(Lead, call.lead_id) if call.lead_id else None
+    zones = Places.of_key(lead.zones).zones if lead is not None and lead.zones else ()
+    return zones[0] if len(zones) == 1 else site_zone
 
 
 def list_calls(session: Session, wanted: CallFilter, limit: int) -> list[Call]:
@@ -106,7 +115,11 @@ def live_document(session: Session, call: Call, now: datetime, language: str) ->
     """The same of a call that is up: its story so far, ``ended_at`` null and spans counted up to now."""
     document = call_document(call)
     attempt = session.scalars(select(Attempt).where(col(Attempt.call_id) == call.id)).first()
-    if call.ended_at is not None or attempt is None:
+    if call.ended_at is not None:
+        return document
+    if call.direction == Direction.INBOUND:
+        return document | caller_so_far(session, call, now, language)
+    if attempt is None:
         return document
     agent = session.scalars(select(Agent).where(col(Agent.ext) == attempt.agent)).first()
     so_far = fold(_story(call, attempt, agent.name if agent else attempt.agent, now, language))

@@ -12,6 +12,7 @@ from sqlmodel import col
 
 from contact_center.clock import iso
 from contact_center.errors import NotFound, UsageError
+from contact_center.law.places import Places
 from contact_center.models import Attempt, Campaign, DncEntry, Lead
 from contact_center.store.queries import campaign_id, find_campaign
 from contact_center.terms import LeadState
@@ -32,7 +33,7 @@ class LeadFilter:
 
 def find_lead(session: Session, lead_id: int) -> Lead:
     """The lead of an id. Raises NotFound."""
-    lead = session.get(Lead, lead_id) if 0 < lead_id < 2**63 else None
+    lead = session.get(Lead, lead_id) if 0 < lead_id < 2**31 else None
     if lead is None:
         raise NotFound("lead", lead_id)
     return lead
@@ -68,7 +69,7 @@ def lead_document(lead: Lead, campaign: str) -> dict[str, Any]:
         "priority": lead.priority,
         "fields": lead.fields,
         "dials": lead.dials,
-        "timezones": lead.zones.split(",") if lead.zones else [],
+        "timezones": list(Places.of_key(lead.zones).zones) if lead.zones else [],
         "reason": lead.reason or None,
         "created_at": iso(lead.created_at),
         "closed_at": iso(lead.closed_at),

@@ -1,0 +1,220 @@
+"""Telling an MQTT broker: every event once at least, and how queues, agents and campaigns stand now.
+
+Topics, below the prefix of the settings:
+    event/TYPE              each event, QoS 1, not retained; numbers are masked
+    queue/NAME/state, agent/EXT/state, campaign/NAME/state      retained JSON, QoS 1; empty when it was removed
+    engine/online           retained: true, and false as the last will
+    resync                  whoever publishes here is sent all states anew
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import aiomqtt
+import orjson
+import structlog
+
+from contact_center.ids import new_id
+from contact_center.settings import Mqtt
+from contact_center.store.changes import Event
+from contact_center.store.told_states import Key, places_of_calls, states
+from contact_center.telling.books import Books
+from contact_center.telling.envelope import MOST_BYTES, messages
+from contact_center.telling.feed import Follower, News
+
+KEEPALIVE_SECONDS = 15
+ANSWER_SECONDS = 10.0
+"""How long the broker may take to acknowledge."""
+AT_ONCE = 20
+"""Messages that may be unacknowledged at a time."""
+SETTLE_SECONDS = 0.5
+"""States that change again and again are told this often at most."""
+RESYNC_SECONDS = 5.0
+"""Requests for all states are granted this often at most."""
+FIRST_DELAY_SECONDS, LONGEST_DELAY_SECONDS = 1.0, 30.0
+STATEFUL = ("queue", "agent", "campaign")
+NAME = "mqtt"
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """Where the broker is, from the settings' url."""
+
+    host: str
+    port: int
+    username: str | None
+    password: str | None
+    is_tls: bool
+
+    @classmethod
+    def of(cls, url: str) -> Broker:
+        """``mqtt://user:password@host:1883`` or ``mqtts://host``."""
+        parts = urlsplit(url)
+        is_tls = parts.scheme == "mqtts"
+        return cls(
+            parts.hostname or "localhost",
+            parts.port or (8883 if is_tls else 1883),
+            unquote(parts.username) if parts.username else None,
+            unquote(parts.password) if parts.password else None,
+            is_tls,
+        )
+
+
+class MqttTeller:
+    """``live``: whether the broker is connected. ``backlog``: events it does not have yet."""
+
+    def __init__(self, settings: Mqtt, books: Books, news: News, dice: random.Random) -> None:
+        self.live = False
+        self.follower = Follower(NAME, books, news)
+        self._broker, self._prefix = Broker.of(settings.url), settings.prefix
+        self._books, self._news, self._dice = books, news, dice
+        self._stale: set[Key] = set()
+        self._all_stale = asyncio.Event()
+        self._is_stale = asyncio.Event()
+
+    @property
+    def backlog(self) -> int:
+        """Events the broker does not have yet."""
+        return max(self._news.newest - self.follower.has, 0)
+
+    async def run(self) -> None:
+        """Tell it, and come back for ever. Runs until cancelled."""
+        await self.follower.start()
+        delay, was_away = FIRST_DELAY_SECONDS, False
+        while True:
+            try:
+                async with self._client() as client:
+                    log.info("broker connected", action="mqtt", broker=self._broker.host)
+                    delay, was_away = FIRST_DELAY_SECONDS, False
+                    await self._serve(client)
+            except aiomqtt.MqttError as error:
+                if not was_away:
+                    log.warning("broker away", action="mqtt", broker=self._broker.host, reason=str(error)[:200])
+                was_away = True
+            finally:
+                self.live = False
+            await asyncio.sleep(delay * (1 + 0.2 * self._dice.random()))
+            delay = min(delay * 2, LONGEST_DELAY_SECONDS)
+
+    def _client(self) -> aiomqtt.Client:
+        client = aiomqtt.Client(
+            self._broker.host,
+            self._broker.port,
+            username=self._broker.username,
+            password=self._broker.password,
+            identifier=new_id("callwright"),
+            clean_session=True,
+            keepalive=KEEPALIVE_SECONDS,
+            timeout=ANSWER_SECONDS,
+            will=aiomqtt.Will(self._topic("engine", "online"), b"false", qos=1, retain=True),
+            tls_params=aiomqtt.TLSParameters() if self._broker.is_tls else None,
+            max_inflight_messages=AT_ONCE,
+            max_queued_incoming_messages=1,
+        )
+        client.pending_calls_threshold = 4 * AT_ONCE
+        return client
+
+    async def _serve(self, client: aiomqtt.Client) -> None:
+        """One connection. Raises MqttError when it is over."""
+        await client.subscribe(self._topic("resync"), qos=1)
+        await client.publish(self._topic("engine", "online"), b"true", qos=1, retain=True)
+        self._all_stale.set()
+        self._is_stale.set()
+        self.live = True
+        work = [
+            asyncio.create_task(part, name=name)
+            for name, part in (
+                ("mqtt-states", self._tell_states(client)),
+                ("mqtt-events", self.follower.follow(lambda events: self._tell_events(client, events))),
+                ("mqtt-requests", self._hear(client)),
+            )
+        ]
+        try:
+            done, _ = await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in work:
+                task.cancel()
+            await asyncio.gather(*work, return_exceptions=True)
+        for task in done:
+            task.result()
+
+    # -- events ---------------------------------------------------------------------------------------
+
+    async def _tell_events(self, client: aiomqtt.Client, events: Sequence[Event]) -> None:
+        told = await self._books.read(lambda session: messages(session, events))
+        letters = [(self._topic("event", letter.event.type), _document(letter.masked)) for letter in told]
+        for some in _bundles(letters):
+            await asyncio.gather(*(client.publish(topic, body, qos=1) for topic, body in some))
+        await self._note_stale(events)
+
+    async def _note_stale(self, events: Sequence[Event]) -> None:
+        calls = {event.entity_id for event in events if event.entity == "call"}
+        if calls:
+            self._stale |= await self._books.read(lambda session: places_of_calls(session, calls))
+        for event in events:
+            if event.entity in STATEFUL:
+                self._stale.add((event.entity, event.entity_id))
+            self._stale |= {
+                (kind, name) for kind in STATEFUL if isinstance(name := event.payload.get(kind), str) and name
+            }
+        if self._stale:
+            self._is_stale.set()
+
+    # -- states ---------------------------------------------------------------------------------------
+
+    async def _tell_states(self, client: aiomqtt.Client) -> None:
+        while True:
+            await self._is_stale.wait()
+            self._is_stale.clear()
+            letters = await self._states()
+            for some in _bundles(letters):
+                await asyncio.gather(*(client.publish(topic, body, qos=1, retain=True) for topic, body in some))
+            await asyncio.sleep(SETTLE_SECONDS)
+
+    async def _states(self) -> list[tuple[str, bytes]]:
+        """What is stale, as it is now."""
+        wanted = None if self._all_stale.is_set() else set(self._stale)
+        self._all_stale.clear()
+        self._stale.clear()
+        now = self._books.clock.now()
+        found = await self._books.read(lambda session: states(session, now, wanted))
+        return [
+            (self._topic(kind, name, "state"), b"" if document is None else orjson.dumps(document))
+            for (kind, name), document in found.items()
+        ]
+
+    async def _hear(self, client: aiomqtt.Client) -> None:
+        """Whoever asks is sent all states; what he sends with it is not looked at."""
+        async for _ in client.messages:
+            self._all_stale.set()
+            self._is_stale.set()
+            await asyncio.sleep(RESYNC_SECONDS)
+
+    def _topic(self, *levels: str) -> str:
+        return "/".join((self._prefix, *(_level(level) for level in levels)))
+
+
+def _level(text: str) -> str:
+    """A level of a topic: what means something in topics means nothing in names."""
+    return re.sub(r"[/+#$\x00-\x1f\x7f]", "_", text) or "_"
+
+
+def _document(document: dict[str, Any]) -> bytes:
+    body = orjson.dumps(document)
+    if len(body) < MOST_BYTES:
+        return body
+    return orjson.dumps({**document, "payload": {}, "payload_left_out": True})
+
+
+def _bundles(letters: Sequence[tuple[str, bytes]]) -> Iterator[Sequence[tuple[str, bytes]]]:
+    for start in range(0, len(letters), AT_ONCE):
+        yield letters[start : start + AT_ONCE]
