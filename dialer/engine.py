@@ -320,6 +320,8 @@ class Dialer:
             for claimed in claims:
                 self._place(want.run, claimed)
             self._sharing.count(want.run)
+        await asyncio.sleep(0)  # the calls are sent before anything is noted of them
+        for want, claims in zip(bundle, taken, strict=True):
             short = len(claims) < len(want.lines)
             self._notes.take(want.run, at, "no lead may be called now" if short else "", len(claims))
         for want, claims in zip(bundle, taken, strict=True):
