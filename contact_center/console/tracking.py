@@ -40,7 +40,8 @@ def add_numbers(
         if not re.fullmatch(r"\+?[0-9]{1,19}", number):
             raise UsageError(f"{shown(number)} is not a number as it is dialled in: digits are wanted.")
     with console.writing() as session:
-        count = tracking.add_numbers(session, By(console.actor, console.clock.now()), pool, numbers)
+        by, country = By(console.actor, console.clock.now()), console.settings.site.country
+        count = tracking.add_numbers(session, by, pool, numbers, country)
     console.done(f"{count} numbers are in the pool {pool}.", {"pool": pool, "added": count})
 
 
@@ -53,7 +54,8 @@ def remove_numbers(
     """Take numbers out of a pool."""
     console = console_of(ctx)
     with console.writing() as session:
-        count = tracking.remove_numbers(session, By(console.actor, console.clock.now()), pool, numbers or [])
+        by, country = By(console.actor, console.clock.now()), console.settings.site.country
+        count = tracking.remove_numbers(session, by, pool, numbers or [], country)
     console.done(f"{count} numbers are out of the pool {pool}.", {"pool": pool, "removed": count})
 
 
@@ -75,7 +77,9 @@ def attach(ctx: typer.Context, call_id: str = CallId, context_id: str = typer.Ar
     console = console_of(ctx)
     with console.writing() as session:
         by = By(console.actor, console.clock.now())
-        document = tracking.match_document(tracking.attach_context(session, by, call_id, context_id))
+        document = tracking.match_document(
+            tracking.attach_context(session, by, call_id, context_id, console.settings.site.country)
+        )
     said = "matched" if document["matched"] else "offline"
     console.done(f"Call {call_id} is {said}.", {"call_id": call_id, **document})
 
@@ -92,7 +96,8 @@ def order(
     console = console_of(ctx)
     taken = checked_order(order_id, total, currency or console.settings.site.currency)
     with console.writing() as session:
-        tracking.set_order(session, By(console.actor, console.clock.now()), call_id, taken)
+        by = By(console.actor, console.clock.now())
+        tracking.set_order(session, by, call_id, taken, console.settings.site.country)
     document = {"call_id": call_id, "order": taken.id, "total": str(taken.total), "currency": taken.currency}
     console.done(f"The order {taken.id} of {taken.total} {taken.currency} is written down.", document)
 

@@ -13,22 +13,21 @@ from sqlalchemy.orm import Session
 from contact_center.matching.transactions import transaction
 from contact_center.settings import Tracking
 from contact_center.store.changes import Event
-from contact_center.store.tracking import TransactionFacts, match_call, transaction_facts
+from contact_center.store.tracking import match_call
+from contact_center.store.transactions import ARRIVED, ENDED, ORDERED, TransactionFacts, transaction_facts
 from contact_center.telling.books import Books
 from contact_center.telling.feed import Follower, News
 from contact_center.telling.google import deliver
 from contact_center.telling.post import Send
 from contact_center.terms import Direction
 
-ARRIVED, ENDED, ORDERED = "call.arrived", "call.ended", "call.order"
-
 
 class Matcher:
     """Finds whose call each one is that comes in."""
 
-    def __init__(self, books: Books, news: News) -> None:
+    def __init__(self, books: Books, news: News, country: str) -> None:
         self.follower = Follower("matching", books, news)
-        self._books = books
+        self._books, self._country = books, country
 
     async def run(self) -> None:
         """Runs until cancelled."""
@@ -37,20 +36,23 @@ class Matcher:
     async def _match(self, events: Sequence[Event]) -> None:
         arrived = [event for event in events if event.type == ARRIVED]
         if arrived:
-            await self._books.commit(lambda session: match_arrived(session, arrived))
+            await self._books.commit(lambda session: match_arrived(session, arrived, self._country))
 
 
-def match_arrived(session: Session, events: Sequence[Event]) -> None:
+def match_arrived(session: Session, events: Sequence[Event], country: str) -> None:
     """Match the calls of these events; those matched before stay as they are."""
     for event in events:
-        match_call(session, event.entity_id, str(event.payload.get("did") or ""), event.at)
+        match_call(session, event.entity_id, str(event.payload.get("did") or ""), event.at, country)
 
 
 class TransactionTeller:
     """Tells a data platform of calls. Offline calls are told only with ``send = all``."""
 
-    def __init__(self, settings: Tracking, books: Books, news: News, send: Send, dice: random.Random) -> None:
+    def __init__(
+        self, settings: Tracking, country: str, books: Books, news: News, send: Send, dice: random.Random
+    ) -> None:
         self.follower = Follower("transactions", books, news)
+        self._country = country
         self._settings, self._books, self._send, self._dice = settings, books, send, dice
 
     async def run(self) -> None:
@@ -64,11 +66,12 @@ class TransactionTeller:
                 body = transaction_of(self._settings, event.type, facts) if facts is not None else None
                 if body is not None:
                     await deliver(self._send, self._settings.url, orjson.dumps(body), "transactions", self._dice)
+                    await self.follower.mark(event.id)
 
     async def _facts(self, event: Event) -> TransactionFacts | None:
         if event.type == ARRIVED:
-            await self._books.commit(lambda session: match_arrived(session, [event]))
-        return await self._books.read(lambda session: transaction_facts(session, event.entity_id))
+            await self._books.commit(lambda session: match_arrived(session, [event], self._country))
+        return await self._books.read(lambda session: transaction_facts(session, event.entity_id, event.id))
 
 
 def transaction_of(settings: Tracking, type_: str, facts: TransactionFacts) -> dict[str, Any] | None:

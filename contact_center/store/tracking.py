@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import delete, func, select, update
@@ -14,8 +13,9 @@ from sqlmodel import col
 
 from contact_center.clock import iso
 from contact_center.errors import NotFound, UsageError
+from contact_center.matching.dids import one_spelling
 from contact_center.matching.ids import checked_context_id, verdict
-from contact_center.matching.transactions import Order, Visit
+from contact_center.matching.transactions import Order
 from contact_center.models import Call
 from contact_center.models_telling import CallMatch, TrackingNumber, TrackingVisit
 from contact_center.store.admin import By, checked_name
@@ -40,9 +40,15 @@ class VisitNote:
     session_id: str = ""
 
 
-def add_numbers(session: Session, by: By, pool: str, numbers: Sequence[str]) -> int:
+def has_numbers(session: Session) -> bool:
+    """Whether any number is in a pool, so that calls can be matched at all."""
+    return session.scalars(select(col(TrackingNumber.number)).limit(1)).first() is not None
+
+
+def add_numbers(session: Session, by: By, pool: str, dids: Sequence[str], country: str) -> int:
     """Put numbers (as they are dialled in, so as `did`s are written) into a pool. Raises UsageError."""
     checked_name(pool, "pool")
+    numbers = [one_spelling(did, country) for did in dids]
     taken = {
         row.number: row.pool
         for row in session.scalars(select(TrackingNumber).where(col(TrackingNumber.number).in_(numbers)))
@@ -56,8 +62,9 @@ def add_numbers(session: Session, by: By, pool: str, numbers: Sequence[str]) -> 
     return len(unique)
 
 
-def remove_numbers(session: Session, by: By, pool: str, numbers: Sequence[str]) -> int:
+def remove_numbers(session: Session, by: By, pool: str, dids: Sequence[str], country: str) -> int:
     """Take numbers, or (none given) all of a pool, out of it; visitors who were shown them keep them for their time."""
+    numbers = [one_spelling(did, country) for did in dids]
     query = delete(TrackingNumber).where(col(TrackingNumber.pool) == pool)
     if numbers:
         query = query.where(col(TrackingNumber.number).in_(numbers))
@@ -144,7 +151,7 @@ def _free_number(session: Session, pool: str, now: datetime, rest_seconds: float
 # -- calls --------------------------------------------------------------------------------------------
 
 
-def match_call(session: Session, call_id: str, did: str, at: datetime) -> CallMatch | None:
+def match_call(session: Session, call_id: str, did: str, at: datetime, country: str) -> CallMatch | None:
     """Find whose call it is by the number dialled, once; None when the number is not a tracked one.
 
     Writes the call's ``matching`` and tells of it (``call.matched``).
@@ -152,13 +159,16 @@ def match_call(session: Session, call_id: str, did: str, at: datetime) -> CallMa
     known = session.get(CallMatch, call_id)
     if known is not None:
         return known
+    number = one_spelling(did, country)
     visit = session.scalars(
         select(TrackingVisit)
-        .where(col(TrackingVisit.number) == did, col(TrackingVisit.handed_at) <= at, col(TrackingVisit.until_at) > at)
+        .where(
+            col(TrackingVisit.number) == number, col(TrackingVisit.handed_at) <= at, col(TrackingVisit.until_at) > at
+        )
         .order_by(col(TrackingVisit.handed_at).desc(), col(TrackingVisit.id).desc())
         .limit(1)
     ).first()
-    tracked = session.get(TrackingNumber, did)
+    tracked = session.get(TrackingNumber, number)
     if visit is None and tracked is None:
         return None
     row = CallMatch(call_id=call_id, at=at, did=did, pool=visit.pool if visit else tracked.pool if tracked else "")
@@ -168,10 +178,10 @@ def match_call(session: Session, call_id: str, did: str, at: datetime) -> CallMa
     return row
 
 
-def attach_context(session: Session, by: By, call_id: str, context_id: str) -> CallMatch:
+def attach_context(session: Session, by: By, call_id: str, context_id: str, country: str) -> CallMatch:
     """A call-tracking vendor says whose call it was. Raises NotFound and UsageError."""
     call, context_id = find_call(session, call_id), checked_context_id(context_id)
-    row = _row_of(session, call)
+    row = _row_of(session, call, country)
     visit = session.scalars(
         select(TrackingVisit)
         .where(col(TrackingVisit.context_id) == context_id, col(TrackingVisit.handed_at) <= call.started_at)
@@ -184,9 +194,11 @@ def attach_context(session: Session, by: By, call_id: str, context_id: str) -> C
     return row
 
 
-def _row_of(session: Session, call: Call) -> CallMatch:
+def _row_of(session: Session, call: Call, country: str) -> CallMatch:
     """What is known of a call so far; the number dialled is looked at first."""
-    if call.direction == Direction.INBOUND and (row := match_call(session, call.id, call.did, call.started_at)):
+    if call.direction == Direction.INBOUND and (
+        row := match_call(session, call.id, call.did, call.started_at, country)
+    ):
         return row
     known = session.get(CallMatch, call.id)
     return known or CallMatch(call_id=call.id, at=call.started_at, did=call.did)
@@ -213,53 +225,15 @@ def match_document(row: CallMatch) -> dict[str, Any]:
     return {"context_id": row.context_id or None, "matched": row.matched, "offline": row.offline}
 
 
-def set_order(session: Session, by: By, call_id: str, order: Order) -> CallMatch:
+def set_order(session: Session, by: By, call_id: str, order: Order, country: str) -> CallMatch:
     """An order was taken in this call. Raises NotFound."""
     call = find_call(session, call_id)
-    row = _row_of(session, call)
+    row = _row_of(session, call, country)
     row.transaction_id, row.total, row.currency = order.id, str(order.total), order.currency
     session.add(row)
     payload = {"call_id": call_id, "order": order.id, "total": str(order.total), "currency": order.currency}
     by.note(session, "call", call_id, "order", payload, obey=False)
     return row
-
-
-@dataclass(frozen=True, slots=True)
-class TransactionFacts:
-    """What a transaction event is made of."""
-
-    call_id: str
-    started_at: datetime
-    ended_at: datetime | None
-    direction: str
-    is_tracked: bool
-    matched: bool
-    visit: Visit | None
-    order: Order | None
-
-    @property
-    def is_over(self) -> bool:
-        """Whether the call has ended."""
-        return self.ended_at is not None
-
-
-def transaction_facts(session: Session, call_id: str) -> TransactionFacts | None:
-    """Of a call as it is now; None when it was erased."""
-    call = session.get(Call, call_id)
-    if call is None:
-        return None
-    row = session.get(CallMatch, call_id)
-    stored = session.get(TrackingVisit, row.visit_id) if row is not None and row.visit_id else None
-    return TransactionFacts(
-        call_id=call_id,
-        started_at=call.started_at,
-        ended_at=call.ended_at,
-        direction=str(call.direction),
-        is_tracked=row is not None,
-        matched=row is not None and row.matched,
-        visit=Visit(stored.context_id, stored.url, stored.source) if stored else None,
-        order=Order(row.transaction_id, Decimal(row.total), row.currency) if row and row.transaction_id else None,
-    )
 
 
 # -- reports ------------------------------------------------------------------------------------------

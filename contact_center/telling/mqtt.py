@@ -34,8 +34,12 @@ ANSWER_SECONDS = 10.0
 """How long the broker may take to acknowledge."""
 AT_ONCE = 20
 """Messages that may be unacknowledged at a time."""
+PER_SECOND = 1000.0
+"""Messages a second to a broker that has to catch up: calls share this process."""
 SETTLE_SECONDS = 0.5
 """States that change again and again are told this often at most."""
+CAMPAIGN_SECONDS = 5.0
+"""The figures of campaigns, of which each costs a count of its leads, are told this often at most."""
 RESYNC_SECONDS = 5.0
 """Requests for all states are granted this often at most."""
 FIRST_DELAY_SECONDS, LONGEST_DELAY_SECONDS = 1.0, 30.0
@@ -78,6 +82,7 @@ class MqttTeller:
         self._broker, self._prefix = Broker.of(settings.url), settings.prefix
         self._books, self._news, self._dice = books, news, dice
         self._stale: set[Key] = set()
+        self._campaigns_at = 0.0
         self._all_stale = asyncio.Event()
         self._is_stale = asyncio.Event()
 
@@ -152,8 +157,12 @@ class MqttTeller:
     async def _tell_events(self, client: aiomqtt.Client, events: Sequence[Event]) -> None:
         told = await self._books.read(lambda session: messages(session, events))
         letters = [(self._topic("event", letter.event.type), _document(letter.masked)) for letter in told]
+        sent = 0
         for some in _bundles(letters):
             await asyncio.gather(*(client.publish(topic, body, qos=1) for topic, body in some))
+            sent += len(some)
+            await self.follower.mark(events[sent - 1].id)
+            await asyncio.sleep(len(some) / PER_SECOND)
         await self._note_stale(events)
 
     async def _note_stale(self, events: Sequence[Event]) -> None:
@@ -163,6 +172,8 @@ class MqttTeller:
         for event in events:
             if event.entity in STATEFUL:
                 self._stale.add((event.entity, event.entity_id))
+            if event.entity == "campaign":
+                self._campaigns_at = 0.0  # started, stopped or set: that is told at once
             self._stale |= {
                 (kind, name) for kind in STATEFUL if isinstance(name := event.payload.get(kind), str) and name
             }
@@ -179,12 +190,22 @@ class MqttTeller:
             for some in _bundles(letters):
                 await asyncio.gather(*(client.publish(topic, body, qos=1, retain=True) for topic, body in some))
             await asyncio.sleep(SETTLE_SECONDS)
+            if self._stale:
+                self._is_stale.set()
 
     async def _states(self) -> list[tuple[str, bytes]]:
         """What is stale, as it is now."""
         wanted = None if self._all_stale.is_set() else set(self._stale)
         self._all_stale.clear()
         self._stale.clear()
+        seconds = asyncio.get_running_loop().time()
+        if wanted is not None and seconds < self._campaigns_at + CAMPAIGN_SECONDS:
+            self._stale = {key for key in wanted if key[0] == "campaign"}
+            wanted -= self._stale
+        elif wanted is None or any(key[0] == "campaign" for key in wanted):
+            self._campaigns_at = seconds
+        if wanted is not None and not wanted:
+            return []
         now = self._books.clock.now()
         found = await self._books.read(lambda session: states(session, now, wanted))
         return [

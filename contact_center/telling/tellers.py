@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator, Coroutine, Hashable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -19,6 +19,7 @@ from contact_center.matching.matcher import Matcher, TransactionTeller
 from contact_center.settings import Settings
 from contact_center.store.analytics import Property, live_properties
 from contact_center.store.telling import oldest_cursor
+from contact_center.store.tracking import has_numbers
 from contact_center.store.webhooks import Hook, live_hooks
 from contact_center.store.writer import Writer
 from contact_center.telling.books import Books
@@ -30,8 +31,12 @@ from contact_center.telling.webhooks import HookSender
 
 LOOK_SECONDS = 0.3
 """How often it is looked for new events, and for webhooks that were changed."""
+IDLE_SECONDS = 0.8
+"""The same while nobody wants to be told: whoever is added is told within a second."""
 HELD_SECONDS = 60.0
 """How often it is looked which events somebody still has to be told of."""
+START_SECONDS = 3.0
+"""How long a start waits for the places where those that are told go on."""
 AGAIN_SECONDS = 5.0
 """Before a part that failed is started once more."""
 
@@ -72,6 +77,7 @@ class Tellers:
         await self._stack.enter_async_context(self._books)
         hosts = self._settings.webhooks.allow_hosts
         self._post = await self._stack.enter_async_context(Post(hosts))
+        await self._start_fixed()
         self._work = asyncio.create_task(_lasting("all", self.run), name="tell")
         return self
 
@@ -96,29 +102,35 @@ class Tellers:
 
     async def run(self) -> None:
         """Tell everybody. Runs until cancelled."""
-        if not self._running:
-            self._start_fixed()
         loop = asyncio.get_running_loop()
         next_held = loop.time()
         while True:
-            newest, hooks, properties = await self._books.read(_wanted)
+            newest, hooks, properties, has_pools = await self._books.read(_wanted)
             self.news.tell(newest)
+            await self._keep({"matching": None} if has_pools else {}, "matching")
             await self._keep({f"webhook:{hook.id}": hook for hook in hooks}, "webhook:")
             await self._keep({f"analytics:{item.id}": item for item in properties}, "analytics:")
             if loop.time() >= next_held:
                 next_held = loop.time() + HELD_SECONDS
                 await self._look_what_is_held(newest)
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(LOOK_SECONDS if self._running else IDLE_SECONDS)
 
-    def _start_fixed(self) -> None:
-        settings = self._settings
-        self._start("matching", "", Matcher(self._books, self.news))
+    async def _start_fixed(self) -> None:
+        """Those that the settings name. Who is new is told everything from here on."""
+        settings, found = self._settings, list[tuple[str, MqttTeller | TransactionTeller]]()
         if settings.mqtt.url:
             self.mqtt = MqttTeller(settings.mqtt, self._books, self.news, self._dice)
-            self._start("mqtt", "", self.mqtt)
+            found.append(("mqtt", self.mqtt))
         if settings.tracking.url:
-            teller = TransactionTeller(settings.tracking, self._books, self.news, self._post.send, self._dice)
-            self._start("transactions", "", teller)
+            country, send = settings.site.country, self._post.send
+            teller = TransactionTeller(settings.tracking, country, self._books, self.news, send, self._dice)
+            found.append(("transactions", teller))
+        with suppress(TimeoutError):  # the database is away: they begin when it is back
+            async with asyncio.timeout(START_SECONDS):
+                for _, one in found:
+                    await one.follower.start()
+        for name, one in found:
+            self._start(name, "", one)
 
     async def _look_what_is_held(self, newest: int) -> None:
         names = set(self._running)
@@ -136,7 +148,9 @@ class Tellers:
             if name not in self._running:
                 self._start(name, what, self._teller(what))
 
-    def _teller(self, what: Hook | Property) -> Teller:
+    def _teller(self, what: Hook | Property | None) -> Teller:
+        if what is None:
+            return Matcher(self._books, self.news, self._settings.site.country)
         if isinstance(what, Hook):
             return HookSender(what, self._books, self.news, self._post.send, self._dice)
         url, currency = self._settings.analytics.url, self._settings.site.currency
@@ -152,9 +166,9 @@ class Tellers:
         await asyncio.wait({task})
 
 
-def _wanted(session: Session) -> tuple[int, list[Hook], list[Property]]:
+def _wanted(session: Session) -> tuple[int, list[Hook], list[Property], bool]:
     newest, hooks = live_hooks(session)
-    return newest, hooks, live_properties(session)
+    return newest, hooks, live_properties(session), has_numbers(session)
 
 
 async def _lasting(name: str, run: Any) -> None:
@@ -175,4 +189,7 @@ async def telling(settings: Settings, clock: Clock, writer: Writer, meters: Mete
     async with Tellers(settings, Books(settings.database.url, clock, writer.commit)) as tellers:
         writer.keep_events_for(lambda: tellers.held)
         meters.mqtt_backlog.set_function(lambda: tellers.mqtt_backlog)
+        if tellers.mqtt is not None:
+            broker = tellers.mqtt
+            meters.live.labels("mqtt").set_function(lambda: broker.live)
         yield tellers

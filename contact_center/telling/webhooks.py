@@ -47,6 +47,8 @@ from contact_center.telling.signing import headers
 
 AT_ONCE = 8
 """Messages on their way to one receiver at a time."""
+PER_SECOND = 400.0
+"""Messages a second to one receiver that has to catch up: calls share this process."""
 LOOK_SECONDS = 3600.0
 """The longest time without looking again."""
 GONE = 410
@@ -137,6 +139,7 @@ class HookSender:
                     self._judge(one, work.asides.get(one.event.id), results, was_down)
                 if not all(one.reply.is_ok for one in sent):
                     break  # what follows must see what was put aside
+                await asyncio.sleep(len(sent) / PER_SECOND)
         finally:
             await self._store(results, work)
 

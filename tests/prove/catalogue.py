@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.prove import api, campaign, crash, database, losses, predictive, soak, sockets, trunk
+from tests.prove import api, campaign, crash, database, losses, predictive, soak, sockets, telling, trunk
 from tests.prove.proof import Proof
 
 PROOFS: list[Proof] = [
@@ -14,5 +14,6 @@ PROOFS: list[Proof] = [
     *trunk.PROOFS,
     *predictive.PROOFS,
     *api.PROOFS,
+    *telling.PROOFS,
     soak.proof(),
 ]

@@ -69,10 +69,9 @@ class Broker:
         if self._server is not None:
             self._server.close()
             self._server = None
-        for task, client in list(self._clients.items()):
+        for client in self._clients.values():
             client.will = None
             client.writer.transport.abort()
-            task.cancel()
         await asyncio.gather(*self._clients, return_exceptions=True)
         self._clients.clear()
 

@@ -27,10 +27,10 @@ def settings(database: str, broker: str, receiver: str) -> Settings:
 async def main(database: str, broker: str, receiver: str) -> None:
     """Runs for ever."""
     clock = SystemClock()
-    async with Writer(open_engine(database), clock) as writer:
-        async with telling(settings(database, broker, receiver), clock, writer, Meters()):
-            print("telling", flush=True)
-            await asyncio.Event().wait()
+    wanted = settings(database, broker, receiver)
+    async with Writer(open_engine(database), clock) as writer, telling(wanted, clock, writer, Meters()):
+        print("telling", flush=True)
+        await asyncio.Event().wait()
 
 
 if __name__ == "__main__":

@@ -89,16 +89,16 @@ def add_routes(router: APIRouter, desk: ApiDesk) -> None:
 def _call_change(desk: ApiDesk, call_id: str, given: CallIn) -> Act:
     if given.context_id is None and given.order is None:
         raise UsageError("Nothing is told of the call: give context_id, order or both.")
-    order = given.order
+    order, country = given.order, desk.settings.site.country
     currency = (order.currency if order else "") or desk.settings.site.currency
     taken = checked_order(order.id, order.total, currency) if order else None
 
     def change(session: Session, by: By) -> dict[str, Any]:
         told: dict[str, Any] = {"call_id": call_id}
         if given.context_id is not None:
-            told |= match_document(attach_context(session, by, call_id, given.context_id))
+            told |= match_document(attach_context(session, by, call_id, given.context_id, country))
         if taken is not None:
-            set_order(session, by, call_id, taken)
+            set_order(session, by, call_id, taken, country)
             told["order"] = {"id": taken.id, "total": str(taken.total), "currency": taken.currency}
         return told
 

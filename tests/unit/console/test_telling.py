@@ -120,7 +120,7 @@ def test_pools_orders_the_report_and_a_visitor(cli: Cli) -> None:
     assert cli.run("visitor", "show", "gbr01").exit_code == 0
     assert cli.run("visitor", "show", "nobody").exit_code == 3
     assert cli.run("tracking", "pool", "list", "--json").json == [
-        {"pool": "shop", "numbers": ["442079460001", "442079460002"], "held": 0}
+        {"pool": "shop", "numbers": ["+442079460001", "+442079460002"], "held": 0}
     ]
     assert cli.run("tracking", "pool", "remove", "shop").exit_code == 0
     assert cli.run("tracking", "pool", "remove", "shop").exit_code == 3

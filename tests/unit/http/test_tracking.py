@@ -14,7 +14,7 @@ VISIT = {"context_id": "ann", "url": "http://example.com/page", "source": "adwor
 
 def pool(api: ApiWorld) -> None:
     with writing(api.engine) as session:
-        add_numbers(session, By("test", NOON), "shop", ["442079460001", "442079460002"])
+        add_numbers(session, By("test", NOON), "shop", ["442079460001", "442079460002"], "GB")
 
 
 async def test_a_visitor_is_given_a_number_and_the_same_one_again(api: ApiWorld) -> None:

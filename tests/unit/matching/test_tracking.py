@@ -13,7 +13,7 @@ from sqlalchemy import Engine, select
 
 from contact_center.errors import NotFound, UsageError
 from contact_center.matching.ids import checked_context_id, is_vendors, verdict
-from contact_center.matching.matcher import ARRIVED, ENDED, ORDERED, match_arrived, transaction_of
+from contact_center.matching.matcher import match_arrived, transaction_of
 from contact_center.matching.orders import checked_order
 from contact_center.matching.transactions import Order, TransactionType, Visit, transaction
 from contact_center.models import Call, Rating
@@ -25,7 +25,6 @@ from contact_center.store.engine import reading, writing
 from contact_center.store.queries_calls import call_document, find_call
 from contact_center.store.report_matching import NoSuchVisitor, matching_report, visitor_document
 from contact_center.store.tracking import (
-    TransactionFacts,
     VisitNote,
     add_numbers,
     attach_context,
@@ -34,8 +33,8 @@ from contact_center.store.tracking import (
     pools,
     remove_numbers,
     set_order,
-    transaction_facts,
 )
+from contact_center.store.transactions import ARRIVED, ENDED, ORDERED, TransactionFacts, transaction_facts
 from tests.support.telling import NOON, later
 
 NUMBERS = ["442079460001", "442079460002", "442079460003"]
@@ -43,7 +42,7 @@ NUMBERS = ["442079460001", "442079460002", "442079460003"]
 
 def pool(engine: Engine, *numbers: str, name: str = "shop") -> None:
     with writing(engine) as session:
-        add_numbers(session, By("test", NOON), name, numbers or NUMBERS)
+        add_numbers(session, By("test", NOON), name, numbers or NUMBERS, "GB")
 
 
 def visit(engine: Engine, context: str, seconds: float = 0.0, **more: Any) -> Any:
@@ -55,7 +54,7 @@ def visit(engine: Engine, context: str, seconds: float = 0.0, **more: Any) -> An
 def call(engine: Engine, call_id: str, did: str, seconds: float) -> dict[str, Any]:
     with writing(engine) as session:
         CallArrived(call_id, f"ch-{call_id}", later(seconds), did, "+447400000001", "sales").apply(session)
-        match_arrived(session, [event for event in read_events(session, after_id=0) if event.type == ARRIVED])
+        match_arrived(session, [event for event in read_events(session, after_id=0) if event.type == ARRIVED], "GB")
     return matching_of(engine, call_id)
 
 
@@ -85,7 +84,7 @@ def test_a_visitor_keeps_his_number_as_long_as_he_stays_and_a_call_is_of_the_pag
     assert visit(engine, "ann", 1000, url="http://example.com/b") == number
     assert call(engine, "c-1", number, 2500)["matched"]
     with reading(engine) as session:
-        facts = transaction_facts(session, "c-1")
+        facts = transaction_facts(session, "c-1", 10**6)
     assert facts is not None
     assert facts.visit == Visit("ann", "http://example.com/b", "adwords")
 
@@ -116,8 +115,15 @@ def test_a_number_taken_out_of_its_pool_is_still_the_visitors_for_his_time(engin
     pool(engine, "1")
     number = visit(engine, "ann")
     with writing(engine) as session:
-        assert remove_numbers(session, By("test", NOON), "shop", []) == 1
+        assert remove_numbers(session, By("test", NOON), "shop", [], "GB") == 1
     assert call(engine, "c-1", number, 60)["matched"]
+
+
+@pytest.mark.parametrize("dialled", ["442079460001", "+442079460001", "02079460001"])
+def test_a_number_is_the_same_however_the_carrier_writes_it(engine: Engine, dialled: str) -> None:
+    pool(engine, "020 7946 0001")
+    assert visit(engine, "ann") == "+442079460001"
+    assert call(engine, "c-1", dialled, 5)["matched"]
 
 
 def test_pools_are_told_apart_and_a_number_is_in_one_only(engine: Engine) -> None:
@@ -144,8 +150,8 @@ def test_a_vendors_id_is_offline_and_unusable_where_no_visit_belongs_to_it(engin
     visit(engine, f"{vendor}-known", 5)
     call(engine, "c-2", NUMBERS[1], 20)
     with writing(engine) as session:
-        unknown = attach_context(session, By("test", later(30)), "c-1", vendor)
-        known = attach_context(session, By("test", later(30)), "c-2", f"{vendor}-known")
+        unknown = attach_context(session, By("test", later(30)), "c-1", vendor, "GB")
+        known = attach_context(session, By("test", later(30)), "c-2", f"{vendor}-known", "GB")
         assert (unknown.matched, unknown.offline, unknown.usable) == (False, True, False)
         assert (known.matched, known.offline, known.usable) == (False, True, True)
     assert matching_of(engine, "c-1") == {"context_id": vendor, "matched": False, "offline": True}
@@ -156,7 +162,7 @@ def test_a_visitors_own_id_that_a_vendor_tells_matches_the_call(engine: Engine) 
     visit(engine, "ann")
     call(engine, "c-1", "442079469999", 4000)
     with writing(engine) as session:
-        attach_context(session, By("test", later(4001)), "c-1", "ann")
+        attach_context(session, By("test", later(4001)), "c-1", "ann", "GB")
     assert matching_of(engine, "c-1") == {"context_id": "ann", "matched": True, "offline": False}
 
 
@@ -185,7 +191,7 @@ def test_matching_a_call_twice_changes_nothing(engine: Engine) -> None:
     call(engine, "c-1", number, 5)
     visit(engine, "bo", 2500)
     with writing(engine) as session:
-        match_call(session, "c-1", number, later(2600))
+        match_call(session, "c-1", number, later(2600), "GB")
         told = [event for event in read_events(session, after_id=0) if event.type == "call.matched"]
     assert len(told) == 1
     assert matching_of(engine, "c-1")["context_id"] == "ann"
@@ -229,7 +235,8 @@ def test_the_example_of_the_data_platform_field_for_field() -> None:
 
 def facts(**more: Any) -> TransactionFacts:
     own: dict[str, Any] = {
-        "call_id": "c-1", "started_at": NOON, "ended_at": later(60), "direction": "inbound", "is_tracked": True,
+        "call_id": "c-1", "started_at": NOON, "ended_at": later(60), "direction": "inbound",
+        "is_tracked": True, "is_over": True,
         "matched": True, "visit": Visit("ctx", "http://example.com/page", "adwords"), "order": None,
     }  # fmt: skip
     return TransactionFacts(**{**own, **more})
@@ -254,7 +261,7 @@ def test_it_is_told_at_the_start_or_at_the_end_as_set_and_again_when_an_order_co
     assert transaction_of(at_start, ENDED, facts()) is None
     assert transaction_of(at_end, ARRIVED, facts(ended_at=None)) is None
     assert transaction_of(at_end, ENDED, facts()) is not None
-    assert transaction_of(at_end, ORDERED, facts(ended_at=None)) is None  # the end will tell it
+    assert transaction_of(at_end, ORDERED, facts(is_over=False)) is None  # the end will tell it
     assert transaction_of(at_end, ORDERED, facts()) is not None
     assert transaction_of(at_start, ORDERED, facts(ended_at=None)) is not None
 
@@ -273,10 +280,36 @@ def test_an_order_keeps_the_zeros_of_its_id_and_the_pence_of_its_total(engine: E
     pool(engine)
     call(engine, "c-1", visit(engine, "ann"), 5)
     with writing(engine) as session:
-        set_order(session, By("test", later(9)), "c-1", checked_order("00120", "10.50", "GBP"))
-        told = transaction_facts(session, "c-1")
+        set_order(session, By("test", later(9)), "c-1", checked_order("00120", "10.50", "GBP"), "GB")
+        told = transaction_facts(session, "c-1", 10**6)
     assert told is not None
     assert told.order == Order("00120", Decimal("10.50"), "GBP")
+
+
+def test_an_order_that_is_written_down_while_the_call_ends_is_told_once_however_late_it_is_looked_at(
+    engine: Engine,
+) -> None:
+    pool(engine)
+    number = visit(engine, "ann")
+    for call_id, is_before in (("c-1", True), ("c-2", False)):
+        call(engine, call_id, number, 5)
+        with writing(engine) as session:
+            order = checked_order("0042", "9.99", "GBP")
+            if is_before:
+                set_order(session, By("test", later(20)), call_id, order, "GB")
+            CallFinished(call_id, later(20), "connected", 0.0, {"queue": "sales"}).apply(session)
+            if not is_before:
+                set_order(session, By("test", later(20)), call_id, order, "GB")
+    told: dict[str, list[bool]] = {}
+    with reading(engine) as session:
+        for event in read_events(session, after_id=0):
+            if event.type in (ENDED, ORDERED):
+                found = transaction_facts(session, event.entity_id, event.id)
+                assert found is not None
+                body = transaction_of(Tracking(), event.type, found)
+                if body is not None:
+                    told.setdefault(event.entity_id, []).append("basket" in body["events"][0])
+    assert told == {"c-1": [True], "c-2": [False, True]}
 
 
 @pytest.mark.parametrize(
@@ -309,7 +342,7 @@ def test_the_report_counts_matched_and_offline_calls_beside_the_usual_share(engi
     call(engine, "o-2", NUMBERS[2], 31)
     call(engine, "x-1", "442079469999", 32)
     with writing(engine) as session:
-        attach_context(session, By("test", later(40)), "o-2", "gbr0999")
+        attach_context(session, By("test", later(40)), "o-2", "gbr0999", "GB")
         report = matching_report(session, NOON, later(3600))
     assert {key: report[key] for key in ("calls", "matched", "offline", "vendor_ids", "unusable", "share")} == {
         "calls": 10, "matched": 8, "offline": 2, "vendor_ids": 1, "unusable": 2, "share": 0.8,
@@ -327,7 +360,7 @@ def test_a_visitors_trace_has_pages_calls_orders_and_every_rating_in_the_order_o
     number = visit(engine, "ann")
     call(engine, "c-1", number, 60)
     with writing(engine) as session:
-        set_order(session, By("test", later(70)), "c-1", Order("0042", Decimal("9.99"), "GBP"))
+        set_order(session, By("test", later(70)), "c-1", Order("0042", Decimal("9.99"), "GBP"), "GB")
         for seconds, option in ((100, "Lost"), (200, "Sale")):
             session.add(Rating(call_id="c-1", option=option, digit=1, source="cli", at=later(seconds)))
     with reading(engine) as session:

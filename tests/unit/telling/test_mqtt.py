@@ -14,8 +14,9 @@ from contact_center.clock import SystemClock
 from contact_center.settings import Mqtt
 from contact_center.store.admin import By
 from contact_center.store.admin_agents import AgentDraft, add_agent, remove_agent
-from contact_center.store.admin_campaigns import add_campaign
+from contact_center.store.admin_campaigns import add_campaign, set_campaign
 from contact_center.store.admin_queues import add_queue
+from contact_center.store.changes import add_event
 from contact_center.store.engine import reading, writing
 from contact_center.store.telling import newest_event_id
 from contact_center.telling.feed import News
@@ -154,3 +155,19 @@ def test_the_address_of_the_broker_is_read_from_the_url() -> None:
     assert Where.of("mqtt://broker.lan") == Where("broker.lan", 1883, None, None, False)
     assert Where.of("mqtts://me:s%40cret@b.example:9883") == Where("b.example", 9883, "me", "s@cret", True)
     assert Where.of("mqtts://[::1]") == Where("::1", 8883, None, None, True)
+
+
+async def test_the_figures_of_a_campaign_are_counted_now_and_then_and_its_start_is_told_at_once(engine: Engine) -> None:
+    centre(engine)
+    async with Broker() as broker, telling(engine, broker):
+        await until(lambda: len(broker.of("callwright/campaign/spring/")) == 1)
+        for n in range(10):
+            with writing(engine) as session:
+                payload = {"campaign": "spring", "n": n}
+                add_event(session, at=NOON, entity="call", entity_id=f"c-{n}", type="call.queued", payload=payload)
+            await until(lambda wanted=n: len(told(broker)) > wanted)  # type: ignore[misc]
+        assert len(broker.of("callwright/campaign/spring/")) == 1
+        with writing(engine) as session:
+            set_campaign(session, BY, "spring", {"multiplier": "1.2"}, ["main"])
+        await until(lambda: len(broker.of("callwright/campaign/spring/")) == 2, within=2.0)
+        assert orjson.loads(broker.retained["callwright/campaign/spring/state"])["multiplier"] == 1.2
