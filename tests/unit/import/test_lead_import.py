@@ -234,7 +234,7 @@ def test_numbers_on_the_do_not_call_list_are_kept_but_never_dialled(cli: Cli) ->
         ("binary", bytes(range(256)) * 40),
         ("NULs", b"\0" * 5000),
         ("Excel", b"PK\x03\x04" + b"x" * 500),
-        ("gzip", gzip.compress(b"phone\n+442079460018\n")),
+        ("gzip", gzip.compress(b"phone\n+442079460018\n", mtime=0)),
         ("a million columns", b"phone" + b",x" * 1_000_000 + b"\n"),
         ("a line without end", b"9" * 3_000_000),
         ("1001 columns", ",".join(f"c{n}" for n in range(1001)).encode()),
