@@ -71,6 +71,10 @@ class App:
         if call := self.calls.get(order.channel_id):
             call.withdraw()
 
+    def unanswered(self) -> list[DialOrder]:
+        """The orders of calls that nobody has answered yet."""
+        return [call.order for call in self.calls.values() if not call.customer.entered.happened]
+
     async def hang_up(self, call_id: str) -> bool:
         """End a call by a supervisor's wish; False when it is not up here."""
         for call in self.calls.values():

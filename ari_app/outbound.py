@@ -122,8 +122,9 @@ class OutboundCall:
     async def _ring(self, *, place: bool) -> bool:
         """Whether the customer answered. His phone may ring for ring_seconds, counted from its ringing."""
         self.customer.ringing.add_done_callback(self._on_ringing)
-        if self._withdrawn:
-            self._outcome = Outcome.NOT_ATTEMPTED
+        late = place and self.order.is_late(self._now(), self._env.clock.monotonic())
+        if self._withdrawn or late:
+            self._outcome, self._withdrawn = Outcome.NOT_ATTEMPTED, True
             return False
         self._placed_at = asyncio.get_running_loop().time()
         try:
@@ -327,10 +328,14 @@ class OutboundCall:
             rang=self.customer.ringing.happened,
             agent=self._agent,
             ended_at=at,
-            record=timeline.fold(self.log),
+            record=timeline.fold(self.log) | self._law(),
             certain=self._certain,
             withdrawn=self._withdrawn,
         )
+
+    def _law(self) -> dict[str, Any]:
+        """The rules that were obeyed, for the evidence."""
+        return {"law_version": self.order.law_version} if self.order.law_version else {}
 
     def _left_waiting(self, gone: Gone | None) -> Outcome:
         """He answered and hung up before an agent was there: our failure once the deadline had passed."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from math import inf
 from typing import Any, Protocol
 
 from contact_center.terms import CallKind, Outcome
@@ -23,6 +24,9 @@ class DialOrder:
     ``attempts``: how many of the lead's attempts are used up, this one included; ``n`` counts every dial.
     ``deadline_seconds``: how long after the answer an agent must be on the line.
     ``fields``: the lead's own, and ``screen_pop_url`` the campaign's template: for the agent's screen only.
+    ``invite_before``: when the calling hours close, None for no limit; ``fresh_until``: until when, in seconds of
+    the monotonic clock, the do-not-call lists are as they were when they were looked at.
+    ``lockout_seconds``: how long he is left alone if nobody is free for him; ``law_version``: the rules obeyed.
     """
 
     call_id: str
@@ -48,6 +52,15 @@ class DialOrder:
     ordered_at: datetime
     screen_pop_url: str = ""
     fields: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    campaign_id: int = 0
+    invite_before: datetime | None = None
+    fresh_until: float = inf
+    lockout_seconds: float = 0.0
+    law_version: str = ""
+
+    def is_late(self, at: datetime, monotonic: float) -> bool:
+        """Whether nothing may be sent for it any more, though it was intended."""
+        return monotonic > self.fresh_until or (self.invite_before is not None and at >= self.invite_before)
 
 
 @dataclass(frozen=True, slots=True)

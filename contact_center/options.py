@@ -156,8 +156,9 @@ class Options(BaseModel):
 class CampaignOptions(Options):
     """What ``campaign set`` changes, besides mode, multiplier and team, which have columns of their own.
 
-    ``trunk``: names in order of preference, empty for every trunk of the settings. ``seller``, ``product``,
-    ``audience`` and ``script`` are only written down, for the record of each call (`report evidence`).
+    ``trunk``: names in order of preference, empty for every trunk of the settings. ``lockout``: how long somebody is
+    left alone for whom nobody was free, where that is longer than the law asks and than any retry. ``seller``,
+    ``product``, ``audience`` and ``script`` are only written down, for the record of each call (`report evidence`).
     """
 
     trunk: Names = ()
@@ -168,6 +169,7 @@ class CampaignOptions(Options):
     retry_unavailable: Span = 5400.0
     retry_busy: Span = 300.0
     retry_technical: Span = 600.0
+    lockout: Span = 0.0
     connect_deadline: Annotated[Span, Field(ge=0.5, le=30)] = 2.0
     abandonment_limit: Annotated[float, Field(ge=0, le=1)] = 0.03
     wrap_up_seconds: Annotated[Span, Field(le=3600)] = 0.0

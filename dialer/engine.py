@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from itertools import chain
 
 import structlog
 from sqlalchemy import select
@@ -31,6 +32,7 @@ from contact_center.terms import CampaignMode, CampaignState
 from dialer.calling_hours import CallingHours
 from dialer.campaign import CampaignRun, LiveCall, Past
 from dialer.floor import AgentEvent, Floor
+from dialer.fresh import Lists
 from dialer.intents import MOST_AT_ONCE, Want, bundles, order_of, take_leads
 from dialer.ledger import Ledger
 from dialer.looks import Looks
@@ -69,7 +71,11 @@ class Dialer:
         )
         self._floor = Floor(roster, clock, self._agent_changed, self._wake_team)
         self._sharing = Sharing(self._floor)
-        self._upkeep = Upkeep(self.campaigns, self._floor, writer, clock, self._traces)
+        self._upkeep = Upkeep(
+            self.campaigns, self._floor, writer, clock, self._traces, settings.site.timezone, self._hours.forget
+        )
+        self._lists = Lists(writer, clock)
+        self.lists_changed = self._lists.changed
         self._starved: set[int] = set()
         self._draining = False
 
@@ -309,16 +315,19 @@ class Dialer:
             for want in bundle:
                 want.open_zones = await self._hours.open_zones(want.run, at)
             odds = [want.odds for want in bundle]
-            taken = await self._writer.commit(lambda session: take_leads(session, bundle, odds, at), ahead=True)
+            taken, look = await self._writer.commit(
+                lambda session: (take_leads(session, bundle, odds, at), self._lists.look()), ahead=True
+            )
         except OutcomeUnknown:
             log.error("whether intents were stored is not known; they are settled once it is", action="dial")
             raise
         finally:
             for want, claims in zip(bundle, taken, strict=True):
                 self._release(want, len(claims))
+        allowed, fresh_until = await self._lists.allowed(list(chain(*taken)), look)
         for want, claims in zip(bundle, taken, strict=True):
             for claimed in claims:
-                self._place(want.run, claimed)
+                self._place(want.run, claimed, fresh_until if claimed.attempt_id in allowed else float("-inf"))
             self._sharing.count(want.run)
             short = len(claims) < len(want.lines)
             self._notes.take(want.run, at, "no lead may be called now" if short else "", len(claims))
@@ -331,12 +340,13 @@ class Dialer:
                 line_in = self.trunks.wait_seconds(want.run.options.trunk)
                 self._looks.at(want.run.id, TICK_SECONDS if line_in is None else line_in)
 
-    def _place(self, run: CampaignRun, claimed: Claim) -> None:
-        order = order_of(run, claimed, self.trunks, self._settings)
+    def _place(self, run: CampaignRun, claimed: Claim, fresh_until: float) -> None:
+        order = order_of(run, claimed, self.trunks, self._settings, fresh_until)
         now = self._clock.monotonic()
         run.last_placed = now
         forecast = run.coming.pop(claimed.lead_id, None)
-        if not self.may_dial or run.state is not CampaignState.RUNNING:
+        late = order.is_late(self._clock.now(), now)
+        if late or not self.may_dial or run.state is not CampaignState.RUNNING:
             self.ledger.never_placed(run, order)
             return
         self.ledger.placed(run, LiveCall(order, now, forecast=forecast))

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from math import inf
 
 from sqlalchemy.orm import Session
 
 from contact_center.dialling import DialOrder
+from contact_center.law.duties import duties
 from contact_center.settings import Settings
 from contact_center.store.claims import Claim, claim
 from contact_center.store.recovery import OpenAttempt
@@ -67,14 +69,18 @@ def take_leads(
             max_attempts=want.run.options.max_attempts,
             kind=CallKind(want.run.mode.value),
             odds=known,
+            profile=want.run.options.profile,
         )
         for want, known in zip(bundle, odds, strict=True)
     ]
 
 
-def order_of(run: CampaignRun, claimed: Claim | OpenAttempt, trunks: Trunks, settings: Settings) -> DialOrder:
-    """The order of an attempt that is committed, by this process or an earlier one."""
+def order_of(
+    run: CampaignRun, claimed: Claim | OpenAttempt, trunks: Trunks, settings: Settings, fresh_until: float = inf
+) -> DialOrder:
+    """The order of an attempt that is committed, by this process or an earlier one, with what the law asks of it."""
     there = claimed.trunk in trunks.lines  # an adopted call may be on a trunk since removed
+    owed = duties(claimed.zones, run.options.hours, run.options.profile, claimed.intent_at)
     return DialOrder(
         call_id=claimed.call_id,
         channel_id=claimed.channel_id,
@@ -92,11 +98,16 @@ def order_of(run: CampaignRun, claimed: Claim | OpenAttempt, trunks: Trunks, set
         prefer_agent=claimed.last_agent if run.options.sticky else "",
         hide_number=run.options.hide_number,
         force_hangup=run.options.force_hangup,
-        ring_seconds=run.options.ring_seconds,
+        ring_seconds=max(run.options.ring_seconds, owed.ring_seconds),
         agent_ring_seconds=float(settings.agents.ring_seconds),
         deadline_seconds=run.options.connect_deadline,
         wrap_up_seconds=run.options.wrap_up_seconds,
         ordered_at=claimed.intent_at,
         screen_pop_url=run.options.screen_pop_url,
         fields=claimed.fields,
+        campaign_id=claimed.campaign_id,
+        invite_before=owed.invite_before,
+        fresh_until=fresh_until,
+        lockout_seconds=max(owed.lockout_seconds, run.options.lockout),
+        law_version=owed.version,
     )

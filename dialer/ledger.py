@@ -171,6 +171,9 @@ class Ledger:
             options=options,
             certain=result.certain,
         )
+        if result.outcome is Outcome.NO_FREE_OPERATORS and change.next_attempt_at is not None:
+            until = result.ended_at + timedelta(seconds=order.lockout_seconds)
+            return replace(change, next_attempt_at=max(change.next_attempt_at, until))
         swallowed = result.outcome is Outcome.NOT_ATTEMPTED and result.certain
         if swallowed and not result.withdrawn and not self._trunks.is_down(order.trunk):
             # the trunk carries other calls, so there is no "when it is back" to wait for

@@ -22,7 +22,6 @@ app = typer.Typer(help="Campaigns: lists of leads and how to call them.", no_arg
 Name = typer.Argument(metavar="NAME")
 NOT_OBEYED_YET = (
     "amd",
-    "profile",
     "silent_message",
     "record",
     "rating_group",

@@ -147,6 +147,7 @@ CAMPAIGN_VALUES = {
     "retry_unavailable": ("1h30m", 5400.0),
     "retry_busy": ("90s", 90.0),
     "retry_technical": ("15m", 900.0),
+    "lockout": ("72h", 259200.0),
     "connect_deadline": ("1.5", 1.5),
     "abandonment_limit": ("0.02", 0.02),
     "wrap_up_seconds": ("10", 10.0),

@@ -77,10 +77,17 @@ class Desk:
 
 @asynccontextmanager
 async def desk(
-    tmp_path: Path, *, agents: int = 3, campaigns: dict[str, dict[str, Any]], trunk: dict[str, Any] | None = None
+    tmp_path: Path,
+    *,
+    agents: int = 3,
+    campaigns: dict[str, dict[str, Any]],
+    trunk: dict[str, Any] | None = None,
+    clock: SystemClock | None = None,
+    placer: Placer | None = None,
+    zones: str = "Europe/London",
 ) -> AsyncIterator[Desk]:
     """Campaigns by name: their leads' numbers under ``leads``, row fields, and options."""
-    url, clock, placer = f"sqlite:///{tmp_path / 'dial.db'}", SystemClock(), Placer()
+    url, clock, placer = f"sqlite:///{tmp_path / 'dial.db'}", clock or SystemClock(), placer or Placer()
     upgrade(url)
     engine = open_engine(url)
     with writing(engine) as session:
@@ -94,7 +101,7 @@ async def desk(
             session.add(campaign)
             session.flush()
             for number in leads:
-                session.add(Lead(campaign_id=campaign.id, number=number, zones="Europe/London", created_at=clock.now()))
+                session.add(Lead(campaign_id=campaign.id, number=number, zones=zones, created_at=clock.now()))
     settings = Settings.model_validate(
         {"trunk": {"main": {"host": "127.0.0.1", **(trunk or {})}}, "database": {"url": url}}
     )
