@@ -71,6 +71,10 @@ class App:
         if call := self.calls.get(order.channel_id):
             call.withdraw()
 
+    def can_say(self, message: str) -> bool:
+        """PlaceCall: the message is there to be played."""
+        return bool(self.env.words(message))
+
     def unanswered(self) -> list[DialOrder]:
         """The orders of calls that nobody has answered yet."""
         return [call.order for call in self.calls.values() if not call.customer.entered.happened]

@@ -10,7 +10,7 @@ from typing import Any
 
 import structlog
 
-from ari_app import formats
+from ari_app import formats, silent_message
 from ari_app.agent_keys import Action, Dispose, ForceHangUp, PassOn, obeyed_keys, pass_on
 from ari_app.agent_leg import AdoptedLeg, Leg, NotTaken, ring_agent
 from ari_app.agent_line import AgentLines
@@ -55,7 +55,7 @@ class OutboundCall:
         )
         self._outcome: Outcome | None = None
         self._agent = ""
-        self._certain = True
+        self._certain, self._opted_out = True, False
         self._withdrawn = False
         self._limit: asyncio.Timeout | None = None
         self._placed_at = asyncio.get_running_loop().time()
@@ -199,20 +199,25 @@ class OutboundCall:
         prefer = self.order.prefer_agent
         await self._until_live()
         decide_at = asyncio.get_running_loop().time() + DECIDE_SHARE * self.order.deadline_seconds
-        while True:
+        in_time = True
+        while in_time:
             async with AsyncExitStack() as agent_side, until_hangup(self.customer):
                 left = decide_at - asyncio.get_running_loop().time()
+                if left <= 0 and self.order.message_required:
+                    break
                 offer = await self._env.roster.reserve_within(left, self.order.team, self.order.call_id, prefer)
                 if offer is None:
-                    self._outcome = Outcome.NO_FREE_OPERATORS
-                    self.log.add(timeline.Left(self._now(), Party.SYSTEM))
-                    return
+                    break
                 agent_side.callback(offer.close)
                 reached("agent_reserved")
                 self.log.add(timeline.Offered(self._now(), offer.seat.name))
                 try:
-                    leg = await agent_side.enter_async_context(self._agent_leg(offer))
+                    async with asyncio.timeout_at(decide_at if self.order.message_required else None):
+                        leg = await agent_side.enter_async_context(self._agent_leg(offer))
                     await self._connect(leg, offer)
+                except TimeoutError:
+                    in_time = False
+                    self.log.add(timeline.Missed(self._now(), offer.seat.name, "too_late"))
                 except NotTaken as missed:
                     prefer = ""
                     offer.missed(missed.reason)
@@ -220,7 +225,18 @@ class OutboundCall:
                 else:
                     await self._talk(leg)
                     return
-            await self._until_live()
+            if in_time:
+                await self._until_live()
+        await self._let_go()
+
+    async def _let_go(self) -> None:
+        """Nobody is free for him: he hears who called, where that is to be said, and the call ends."""
+        self._outcome = Outcome.NO_FREE_OPERATORS
+        if self.order.message:
+            self._env.progress.let_go(self.order, self._now())
+            async with until_hangup(self.customer):
+                self._opted_out = await silent_message.say(self.customer, self.order, self._env, self.log)
+        self.log.add(timeline.Left(self._now(), Party.SYSTEM))
 
     async def _until_live(self) -> None:
         """While Asterisk is in doubt, or a new process has only begun, no agent can be rung; wait a little."""
@@ -239,7 +255,8 @@ class OutboundCall:
                 raise NotTaken("failed")
             yield line
             return
-        async with ring_agent(offer, self.order, self.customer, self._offers, self._env) as leg:
+        seat_early = not self.order.message_required  # he may have to leave before the agent answers
+        async with ring_agent(offer, self.order, self.customer, self._offers, self._env, seat_early=seat_early) as leg:
             yield leg
 
     async def _connect(self, leg: Leg, offer: Offer) -> None:
@@ -331,6 +348,7 @@ class OutboundCall:
             record=timeline.fold(self.log) | self._law(),
             certain=self._certain,
             withdrawn=self._withdrawn,
+            opted_out=self._opted_out,
         )
 
     def _law(self) -> dict[str, Any]:

@@ -39,6 +39,7 @@ from ari_app.reconcile import Reconciler
 from ari_app.services import Services
 from contact_center.clock import SystemClock
 from contact_center.desk import Desk
+from contact_center.dialling import DialOrder
 from contact_center.errors import Unreachable
 from contact_center.http.listening import listen
 from contact_center.http.metrics import Meters
@@ -48,8 +49,10 @@ from contact_center.roster import Roster
 from contact_center.settings import Settings
 from contact_center.store.admin import By
 from contact_center.store.admin_calls import dispose_call
+from contact_center.store.admin_dnc import EVERYBODY
 from contact_center.store.changes import Command, open_control_ids, take_controls
 from contact_center.store.engine import open_engine
+from contact_center.store.facts import NumberForbidden
 from contact_center.store.queries_agents import withdrawn_accounts
 from contact_center.store.schema import require_current
 from contact_center.store.writer import Writer
@@ -115,8 +118,9 @@ class Serve:
         dialer = parts.dialer(writer=writer, roster=roster, placer=app, settings=settings, clock=clock)
         serve = cls(settings, writer, roster, ari, app, dialer, Phones(ari, ami, roster, clock), ami, queue_log, parts)
         app.env.progress = CallRecords(queue_log, roster, dialer.ledger)
-        app.env.dispose = serve.dispose
+        app.env.dispose, app.env.forbid = serve.dispose, serve.forbid
         app.inbound = open_desk(app.env, app.lines, writer, Listeners(writer.post, queue_log, roster, serve.meters))
+        app.env.words = app.inbound.reception.prompts.said
         dialer.ledger.on_result.append(measure.on_result(serve.meters))
         ari.on_connect = reconcile = Reconciler(
             app=app,
@@ -161,6 +165,12 @@ class Serve:
 
         queue, disposition = await self.writer.commit(store)
         self.queue_log.write(queue, call_id, "", "CALLSTATUS", disposition)
+
+    def forbid(self, order: DialOrder) -> None:
+        """Remember that a person wants no more calls."""
+        campaign = order.campaign_id if order.opt_out == "campaign" else EVERYBODY
+        now = self.app.env.clock.now()
+        self.writer.post(NumberForbidden(order.number, campaign, "asked on the phone", "caller", now))
 
     # -- supervisors' changes -------------------------------------------------------------------------
 

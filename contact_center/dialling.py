@@ -26,6 +26,8 @@ class DialOrder:
     ``fields``: the lead's own, and ``screen_pop_url`` the campaign's template: for the agent's screen only.
     ``invite_before``: when the calling hours close, None for no limit; ``fresh_until``: until when, in seconds of
     the monotonic clock, the do-not-call lists are as they were when they were looked at.
+    ``message``: what he hears for whom nobody is free in time, empty for nothing; ``message_required``: he hears it by
+    the deadline also while an agent's phone rings for him; ``opt_out_key`` puts him on the list of ``opt_out``.
     ``lockout_seconds``: how long he is left alone if nobody is free for him; ``law_version``: the rules obeyed.
     """
 
@@ -57,6 +59,10 @@ class DialOrder:
     fresh_until: float = inf
     lockout_seconds: float = 0.0
     law_version: str = ""
+    message: str = ""
+    message_required: bool = False
+    opt_out: str = "company"
+    opt_out_key: str = "9"
 
     def is_late(self, at: datetime, monotonic: float) -> bool:
         """Whether nothing may be sent for it any more, though it was intended."""
@@ -71,6 +77,7 @@ class CallResult:
     ``sip_code``: the final SIP answer of the far end, None when there was none.
     ``record``: the call as the contract's ``call show`` prints it.
     ``certain``: False when it was never proven what happened on the line; such an attempt is not repeated.
+    ``opted_out``: he keyed that he wants no more calls.
     ``withdrawn``: we took the call back ourselves (campaign stopped); it says nothing about the trunk.
     """
 
@@ -82,6 +89,7 @@ class CallResult:
     record: dict[str, Any]
     certain: bool = True
     withdrawn: bool = False
+    opted_out: bool = False
 
 
 class Progress(Protocol):
@@ -99,6 +107,10 @@ class Progress(Protocol):
         """Customer and agent hear each other."""
         ...
 
+    def let_go(self, order: DialOrder, at: datetime) -> None:
+        """Nobody is free for him; what he hears now needs no agent."""
+        ...
+
     def ended(self, order: DialOrder, result: CallResult) -> None:
         """The attempt is over; told exactly once for each order."""
         ...
@@ -110,6 +122,10 @@ class PlaceCall(Protocol):
     @property
     def ready(self) -> bool:
         """Whether calls may be placed now: ARI is proven alive."""
+        ...
+
+    def can_say(self, message: str) -> bool:
+        """Whether an order's message is ready to be played; it is made ready from now on where it is not."""
         ...
 
     def place(self, order: DialOrder) -> None:

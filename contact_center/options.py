@@ -176,7 +176,9 @@ class CampaignOptions(Options):
     hours: HoursText = "08:00-21:00"
     priority: Annotated[int, Field(ge=1, le=99)] = 50
     profile: Literal["none", "us_tsr", "uk_ofcom", "ca_crtc"] = "none"
-    silent_message: str = ""
+    silent_message: Annotated[str, Field(max_length=1000)] = ""
+    opt_out: Literal["company", "campaign"] = "company"
+    opt_out_key: Annotated[str, Field(pattern=r"^[0-9]$")] = "9"
     seller: Annotated[str, Field(max_length=200)] = ""
     product: Annotated[str, Field(max_length=200)] = ""
     audience: Literal["", "consumer", "business"] = ""

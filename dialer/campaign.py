@@ -42,6 +42,7 @@ class LiveCall:
     connected: float | None = None
     agent: str = ""
     withdrawn: bool = False
+    dropped: bool = False
     forecast: Forecast | None = None
 
 
@@ -216,7 +217,7 @@ class CampaignRun:
         key = call.order.channel_id
         for state, now_here in (
             (self.ringing, call.answered is None),
-            (self.waiting, call.answered is not None and call.connected is None),
+            (self.waiting, call.answered is not None and call.connected is None and not call.dropped),
         ):
             if now_here and key in self.live:
                 state[key] = call

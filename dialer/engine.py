@@ -33,7 +33,7 @@ from dialer.calling_hours import CallingHours
 from dialer.campaign import CampaignRun, LiveCall, Past
 from dialer.floor import AgentEvent, Floor
 from dialer.fresh import Lists
-from dialer.intents import MOST_AT_ONCE, Want, bundles, order_of, take_leads
+from dialer.intents import MOST_AT_ONCE, Want, bundles, order_of, speechless, take_leads
 from dialer.ledger import Ledger
 from dialer.looks import Looks
 from dialer.notes import Notes
@@ -248,7 +248,7 @@ class Dialer:
     def _pace(self, run: CampaignRun) -> Want | None:
         """What a campaign wants now, its lines taken. Says when to look at it again."""
         now, at = self._clock.monotonic(), self._clock.now()
-        if run.mode is CampaignMode.PREVIEW:
+        if run.mode is CampaignMode.PREVIEW or self._is_speechless(run, at):
             return None  # nobody is called before an agent has seen the lead
         if run.look_at is not None and at < run.look_at:
             self._looks.at(run.id, (run.look_at - at).total_seconds())
@@ -273,6 +273,14 @@ class Dialer:
         run.reserved += len(lines)
         self._sharing.count(run)
         return Want(run, lines, cut=len(lines) < want)
+
+    def _is_speechless(self, run: CampaignRun, at: datetime) -> bool:
+        """Whether the law wants words for people for whom nobody is free, that cannot be played yet."""
+        why = speechless(run, self._placer, self._settings.site.language, at)
+        if why:
+            self._notes.take(run, at, why, 0)
+            self._looks.at(run.id, TICK_SECONDS)
+        return bool(why)
 
     def _release(self, want: Want, used: int) -> None:
         """The intents of a want are stored or will not be: lines without one are given back."""

@@ -155,6 +155,8 @@ CAMPAIGN_VALUES = {
     "priority": ("70", 70),
     "profile": ("uk_ofcom", "uk_ofcom"),
     "silent_message": ("sorry", "sorry"),
+    "opt_out": ("campaign", "campaign"),
+    "opt_out_key": ("2", "2"),
     "seller": ("Acme Ltd", "Acme Ltd"),
     "product": ("boilers", "boilers"),
     "audience": ("consumer", "consumer"),

@@ -35,6 +35,10 @@ class Placer:
     orders: list[DialOrder] = field(default_factory=list)
     withdrawn: list[str] = field(default_factory=list)
     placed_at: list[float] = field(default_factory=list)
+    spoken: bool = True
+
+    def can_say(self, message: str) -> bool:
+        return self.spoken
 
     def place(self, order: DialOrder) -> None:
         self.orders.append(order)
@@ -53,9 +57,17 @@ class Desk:
     engine: Any
     clock: SystemClock
 
-    def end(self, order: DialOrder, outcome: Outcome, sip_code: int | None = None, *, rang: bool = True) -> None:
+    def end(
+        self,
+        order: DialOrder,
+        outcome: Outcome,
+        sip_code: int | None = None,
+        *,
+        rang: bool = True,
+        opted_out: bool = False,
+    ) -> None:
         record = {"attempts": [{"n": order.n, "outcome": outcome.value}]}
-        result = CallResult(outcome, sip_code, rang, "", self.clock.now(), record)
+        result = CallResult(outcome, sip_code, rang, "", self.clock.now(), record, opted_out=opted_out)
         self.dialer.ledger.ended(order, result)
 
     async def placed(self, count: int, deadline: float = 3.0) -> list[DialOrder]:

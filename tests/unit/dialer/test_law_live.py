@@ -25,7 +25,7 @@ from tests.lab.until import until
 from tests.unit.dialer.test_engine import Desk, Placer, desk, numbers
 
 LONDON = "Europe/London|GB"
-LAW = {"hours": "08:00-21:00", "profile": "uk_ofcom"}
+LAW = {"hours": "08:00-21:00", "profile": "uk_ofcom", "silent_message": "custom/who"}
 
 
 class TurnedClock(SystemClock):
@@ -74,7 +74,7 @@ async def test_nothing_is_placed_from_the_second_on_in_which_the_hours_close(tmp
 
 async def test_a_lead_whose_law_closes_earlier_than_the_campaign_is_left_alone(tmp_path):
     evening = TurnedClock(datetime(2026, 3, 3, 21, 30, tzinfo=UTC))
-    late = {"leads": numbers(1), "hours": "00:00-24:00", "profile": "us_tsr"}
+    late = {"leads": numbers(1), "hours": "00:00-24:00", "profile": "us_tsr", "silent_message": "custom/who"}
     async with desk(tmp_path, campaigns={"late": late}, clock=evening, zones="Europe/London|US-FL") as d:
         await d.quiet(0)
 
@@ -110,7 +110,13 @@ async def test_without_a_law_the_campaigns_own_lockout_holds(tmp_path):
 
 async def test_a_lead_of_whom_a_cap_is_reached_waits_until_it_is_not(tmp_path):
     noon = TurnedClock(datetime(2026, 3, 3, 17, 0, tzinfo=UTC))
-    florida = {"leads": ["+18135550123"], "profile": "us_tsr", "retry_missed": "1s", "hours": "00:00-24:00"}
+    florida = {
+        "leads": ["+18135550123"],
+        "profile": "us_tsr",
+        "silent_message": "custom/who",
+        "retry_missed": "1s",
+        "hours": "00:00-24:00",
+    }
     async with desk(tmp_path, campaigns={"fl": florida}, clock=noon, zones="America/New_York|US-FL") as d:
         for n in range(1, 4):
             d.end((await d.placed(n, 6.0))[-1], Outcome.MISSED)
