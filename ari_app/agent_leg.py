@@ -116,6 +116,15 @@ class DialledLeg:
                 raise failure
 
 
+class HeldLeg(DialledLeg):
+    """An agent's own call, in which he waits for the customer whom he asked for."""
+
+    async def join(self, customer: Channel) -> None:
+        """Both at once; no more ringback for the agent."""
+        await super().join(customer)
+        await self.channel.ring_stop()
+
+
 class AdoptedLeg:
     """A leg found in its bridge when control was regained."""
 

@@ -26,6 +26,22 @@ class Ledger(Progress, Protocol):
         ...
 
 
+class PreviewPart(Protocol):
+    """The leads that agents are shown."""
+
+    async def take(self, ext: str, leg: object = None) -> DialOrder | None:
+        """Call the lead that an agent is shown; None where he is shown none, or it may not be called."""
+        ...
+
+    def skip(self, ext: str) -> bool:
+        """He lets it pass."""
+        ...
+
+    def changed(self) -> None:
+        """Agents or campaigns were changed."""
+        ...
+
+
 class DialerPart(Protocol):
     """What a contact centre needs of its dialer."""
 
@@ -46,6 +62,11 @@ class DialerPart(Protocol):
 
     async def leads_arrived(self, name: str) -> None:
         """Leads were added to a campaign."""
+        ...
+
+    @property
+    def previews(self) -> PreviewPart:
+        """The leads that agents are shown."""
         ...
 
     def lists_changed(self) -> None:

@@ -12,7 +12,7 @@ import structlog
 
 from ari_app import formats, silent_message
 from ari_app.agent_keys import Action, Dispose, ForceHangUp, PassOn, obeyed_keys, pass_on
-from ari_app.agent_leg import AdoptedLeg, Leg, NotTaken, ring_agent
+from ari_app.agent_leg import AdoptedLeg, HeldLeg, Leg, NotTaken, ring_agent
 from ari_app.agent_line import AgentLines
 from ari_app.channel import Channel, Gone, GoneKind
 from ari_app.errors import AriDown, AriError, HungUp, Refused, Uncertain
@@ -60,6 +60,14 @@ class OutboundCall:
         self._limit: asyncio.Timeout | None = None
         self._placed_at = asyncio.get_running_loop().time()
         self._offers = 0
+        self._held: Offer | None = None
+        self._own_call: Channel | None = None
+
+    def hold(self, offer: Offer, own_call: Channel | None) -> None:
+        """The agent who has asked for this call. It is taken back when he leaves his own call before the answer."""
+        self._held, self._own_call = offer, own_call
+        if own_call is not None:
+            own_call.gone.add_done_callback(lambda _: self.withdraw())
 
     # -- the story ------------------------------------------------------------------------------------
 
@@ -92,6 +100,10 @@ class OutboundCall:
             self._left(hangup)
         finally:
             self._env.progress.ended(self.order, self._result())
+            if self._held is not None:
+                self._held.close()
+            if self._own_call is not None and not self._own_call.gone.happened:
+                self._env.ari.spawn(self._own_call.hang_up(), f"end {self._own_call.id}")
             if not self.customer.gone.happened:
                 await finish(self.customer.hang_up())
 
@@ -205,7 +217,9 @@ class OutboundCall:
                 left = decide_at - asyncio.get_running_loop().time()
                 if left <= 0 and self.order.message_required:
                     break
-                offer = await self._env.roster.reserve_within(left, self.order.team, self.order.call_id, prefer)
+                offer, self._held = self._held, None
+                if offer is None:
+                    offer = await self._env.roster.reserve_within(left, self.order.team, self.order.call_id, prefer)
                 if offer is None:
                     break
                 agent_side.callback(offer.close)
@@ -256,6 +270,10 @@ class OutboundCall:
             yield line
             return
         seat_early = not self.order.message_required  # he may have to leave before the agent answers
+        if (own_call := self._own_call) is not None and not own_call.gone.happened:
+            async with self._env.bridges.take() as bridge:
+                yield HeldLeg(own_call, bridge)
+            return
         async with ring_agent(offer, self.order, self.customer, self._offers, self._env, seat_early=seat_early) as leg:
             yield leg
 

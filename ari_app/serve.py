@@ -120,6 +120,7 @@ class Serve:
         app.env.progress = CallRecords(queue_log, roster, dialer.ledger)
         app.env.dispose, app.env.forbid = serve.dispose, serve.forbid
         app.inbound = open_desk(app.env, app.lines, writer, Listeners(writer.post, queue_log, roster, serve.meters))
+        app.env.take_preview = dialer.previews.take
         app.env.words = app.inbound.reception.prompts.said
         dialer.ledger.on_result.append(measure.on_result(serve.meters))
         ari.on_connect = reconcile = Reconciler(
@@ -205,6 +206,10 @@ class Serve:
 
     async def _obey(self, command: Command) -> None:
         match command.entity, command.action:
+            case "agent", "take":
+                await self.dialer.previews.take(command.entity_id)
+            case "agent", "skip":
+                self.dialer.previews.skip(command.entity_id)
             case "agent", _:
                 await self._agent_changed(command.entity_id, command.action)
             case "campaign", "leads":

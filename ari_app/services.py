@@ -22,12 +22,18 @@ def _nobody_remembers(order: DialOrder) -> None:
     """Without a store nobody remembers it."""
 
 
+async def _nothing_shown(ext: str, leg: object) -> DialOrder | None:
+    """Without a dialer no agent is shown a lead."""
+    return None
+
+
 @dataclass(slots=True)
 class Services:
     """Built once by the composition root, which sets the last ones when the dialer is there.
 
     ``dispose(call_id, code, by)`` stores a disposition that an agent keyed; ``words(text)`` are the sounds of a message
-    that are ready to be played; ``forbid(order)`` remembers that this person wants no more calls.
+    that are ready to be played; ``forbid(order)`` remembers that this person wants no more calls;
+    ``take_preview(ext, leg)`` calls the lead that an agent is shown, his own call ``leg`` (a Channel) waiting for it.
     """
 
     ari: AriClient
@@ -39,3 +45,4 @@ class Services:
     dispose: Callable[[str, str, str], Awaitable[None]] = field(init=False)
     words: Callable[[str], tuple[str, ...]] = _no_words
     forbid: Callable[[DialOrder], None] = _nobody_remembers
+    take_preview: Callable[[str, object], Awaitable[DialOrder | None]] = _nothing_shown

@@ -70,6 +70,21 @@ class DialOrder:
 
 
 @dataclass(frozen=True, slots=True)
+class PreviewCard:
+    """A lead that an agent is shown before it is called; ``call_id`` names the showing, no call yet."""
+
+    call_id: str
+    ext: str
+    lead_id: int
+    campaign: str
+    number: str
+    hide_number: bool
+    until_at: datetime
+    fields: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    screen_pop_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class CallResult:
     """How the attempt ended.
 
@@ -130,6 +145,18 @@ class PlaceCall(Protocol):
 
     def place(self, order: DialOrder) -> None:
         """Start the call's life at once; what becomes of it is told to the Progress."""
+        ...
+
+    def place_held(self, order: DialOrder, offer: object, leg: object) -> None:
+        """As :meth:`place`, for the agent whom ``offer`` (of the roster) holds; ``leg``: his own call, or None."""
+        ...
+
+    def show_preview(self, card: PreviewCard) -> None:
+        """An agent is shown a lead."""
+        ...
+
+    def hide_preview(self, card: PreviewCard) -> None:
+        """He is not any more."""
         ...
 
     def withdraw(self, order: DialOrder) -> None:

@@ -183,6 +183,7 @@ class CampaignOptions(Options):
     product: Annotated[str, Field(max_length=200)] = ""
     audience: Literal["", "consumer", "business"] = ""
     script: Annotated[str, Field(max_length=2000)] = ""
+    preview_seconds: Annotated[Span, Field(ge=5, le=3600)] = 60.0
     amd: Flag = False
     sticky: Flag = True
     hide_number: Flag = False

@@ -252,6 +252,13 @@ class CampaignRun:
             return self.cautious_rate
         return min(max(self.cautious_rate * self.odds.relative(forecast), 0.001), 0.98)
 
+    def next_odds(self) -> list[float] | None:
+        """The odds of the leads that come next, in order; None while nothing is known of them."""
+        if not self.looks_ahead or not self.odds.useful or not self.coming:
+            return None
+        odds = [self.chance(forecast) for forecast in self.coming.values()]
+        return sorted(odds, reverse=True) if self.options.choose_by_odds else odds
+
     # -- deciding -------------------------------------------------------------------------------------
 
     @property

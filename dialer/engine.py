@@ -37,6 +37,7 @@ from dialer.intents import MOST_AT_ONCE, Want, bundles, order_of, speechless, ta
 from dialer.ledger import Ledger
 from dialer.looks import Looks
 from dialer.notes import Notes
+from dialer.previews import Parts, Previews
 from dialer.sharing import Sharing
 from dialer.teams import LOOKED_AT, Teams, few, turn
 from dialer.trace_file import Traces
@@ -74,9 +75,16 @@ class Dialer:
         self._upkeep = Upkeep(
             self.campaigns, self._floor, writer, clock, self._traces, settings.site.timezone, self._hours.forget
         )
-        self._lists = Lists(writer, clock)
-        self.lists_changed = self._lists.changed
         self._starved: set[int] = set()
+        lists = self._lists = Lists(writer, clock)
+        self.lists_changed = lists.changed
+        self.previews = Previews(
+            Parts(
+                *(roster, writer, clock, placer, settings, self._hours, self.trunks, self.ledger, lists),
+                may_dial=lambda: self.may_dial,
+                nothing_left=self._nothing_left,
+            )
+        )
         self._draining = False
 
     @property
@@ -150,6 +158,7 @@ class Dialer:
             if was is CampaignState.RUNNING is not run.state:
                 self._upkeep.keep(run)
         self._hours.forget(run.id)
+        self.previews.changed()
         self._starved.discard(run.id)
         self._sharing.count(run)
         self._teams.sort(self.campaigns.values())
@@ -237,6 +246,9 @@ class Dialer:
             for want in wants:
                 self._release(want, 0)
         for run in running:
+            if run.mode is CampaignMode.PREVIEW:
+                await self.previews.look(run, self._clock.now())
+                self._looks.by(run.id, TICK_SECONDS)
             await self._finish_if_done(run)
 
     def _end(self, run: CampaignRun) -> None:
@@ -259,7 +271,7 @@ class Dialer:
             self._looks.at(run.id, TICK_SECONDS)
             return None
         self._starved.discard(run.id)
-        want = run.wants(now, self._sharing.scene(run, now, _next_odds(run)), at.timestamp())
+        want = run.wants(now, self._sharing.scene(run, now, run.next_odds()), at.timestamp())
         self._looks.at(run.id, self._rest(run))
         if want <= 0:
             self._notes.take(run, at, "the pace" if self._floor.crew(run.team).idle else "no free agent", 0)
@@ -387,11 +399,3 @@ class Dialer:
             self._looks.wake([run.id])
         else:
             self._upkeep.keep(run)
-
-
-def _next_odds(run: CampaignRun) -> list[float] | None:
-    """The odds of the leads that come next, in order; None while nothing is known of them."""
-    if not run.looks_ahead or not run.odds.useful or not run.coming:
-        return None
-    odds = [run.chance(forecast) for forecast in run.coming.values()]
-    return sorted(odds, reverse=True) if run.options.choose_by_odds else odds

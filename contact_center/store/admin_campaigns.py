@@ -91,11 +91,6 @@ def move_campaign(session: Session, by: By, name: str, action: str, *, served: b
     """
     campaign = find_campaign(session, name)
     state = CampaignState(campaign.state)
-    if campaign.mode == CampaignMode.PREVIEW and action in ("start", "resume"):
-        raise CallwrightError(
-            f"Campaign {name} is in preview mode, which is not live yet; "
-            f"`callwright campaign set {name} mode=progressive` calls one lead per free agent."
-        )
     if state == _TO[action] or (action == "stop" and state is CampaignState.FINISHED):
         return campaign
     if state not in _FROM[action]:

@@ -159,6 +159,24 @@ def _candidates(
     return campaign, rows
 
 
+def take_row(
+    session: Session,
+    row: Any,
+    *,
+    campaign_id: int,
+    campaign: str,
+    now: datetime,
+    trunk: str,
+    max_attempts: int,
+    kind: CallKind,
+    profile: str,
+) -> Claim | None:
+    """Take this very lead unless a list, its attempts or the law hold it back."""
+    if _set_aside(session, [row], max_attempts, profile, now, agent_is_sure=kind is CallKind.PREVIEW):
+        return None
+    return _dial(session, [_new_claim(row, campaign_id, campaign, kind, trunk, now)])[0]
+
+
 def _set_aside(
     session: Session, rows: Sequence[Any], max_attempts: int, profile: str, now: datetime, *, agent_is_sure: bool
 ) -> set[int]:

@@ -20,6 +20,7 @@ from contact_center.store.call_facts import (
 from contact_center.store.fact import Fact
 from contact_center.store.law_facts import NumberForbidden
 from contact_center.store.pace_facts import PaceLearned
+from contact_center.store.previews import PreviewNoted
 from contact_center.store.state_facts import (
     AgentStateChanged,
     AgentStatusChanged,
@@ -46,6 +47,7 @@ __all__ = [
     "NumberForbidden",
     "PaceLearned",
     "PaceNoted",
+    "PreviewNoted",
     "TrunkNoted",
     "WaitSaid",
 ]

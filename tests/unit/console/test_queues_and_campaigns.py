@@ -157,6 +157,7 @@ CAMPAIGN_VALUES = {
     "silent_message": ("sorry", "sorry"),
     "opt_out": ("campaign", "campaign"),
     "opt_out_key": ("2", "2"),
+    "preview_seconds": ("2m", 120.0),
     "seller": ("Acme Ltd", "Acme Ltd"),
     "product": ("boilers", "boilers"),
     "audience": ("consumer", "consumer"),

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import select
 
 from contact_center.clock import SystemClock
-from contact_center.dialling import CallResult, DialOrder
+from contact_center.dialling import CallResult, DialOrder, PreviewCard
 from contact_center.errors import Unreachable
 from contact_center.models import Agent, Attempt, Campaign, Lead
 from contact_center.options import CampaignOptions
@@ -36,6 +36,8 @@ class Placer:
     withdrawn: list[str] = field(default_factory=list)
     placed_at: list[float] = field(default_factory=list)
     spoken: bool = True
+    cards: dict[str, PreviewCard] = field(default_factory=dict)
+    held: dict[str, Any] = field(default_factory=dict)
 
     def can_say(self, message: str) -> bool:
         return self.spoken
@@ -43,6 +45,16 @@ class Placer:
     def place(self, order: DialOrder) -> None:
         self.orders.append(order)
         self.placed_at.append(time.monotonic())
+
+    def place_held(self, order: DialOrder, offer: object, leg: object) -> None:
+        self.held[order.channel_id] = offer
+        self.place(order)
+
+    def show_preview(self, card: PreviewCard) -> None:
+        self.cards[card.ext] = card
+
+    def hide_preview(self, card: PreviewCard) -> None:
+        del self.cards[card.ext]
 
     def withdraw(self, order: DialOrder) -> None:
         self.withdrawn.append(order.channel_id)
