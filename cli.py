@@ -46,6 +46,13 @@ def withdraw(settings: Settings, endpoints: Sequence[str]) -> None:
     asyncio.run(delete_objects(settings.asterisk, keys))
 
 
+def speak(settings: Settings, text: str) -> None:
+    """Console hook: have a message spoken. Raises CallwrightError where it cannot be."""
+    from ari_app.silent_message import prepare
+
+    asyncio.run(prepare(settings, text))
+
+
 def load_web() -> Callable[..., AbstractAsyncContextManager[None]]:
     """Health, metrics, the API and those who are told of events; loaded when calls are served already."""
     from ari_app.web import web
@@ -94,7 +101,7 @@ def _plain(group: BaseExceptionGroup[BaseException]) -> BaseException:
     return error
 
 
-app = make_app(Hooks(provision=provision, withdraw=withdraw))
+app = make_app(Hooks(provision=provision, withdraw=withdraw, speak=speak))
 console.mount(app)
 dialer_commands.mount(app)
 simulate_commands.mount(app)

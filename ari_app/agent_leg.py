@@ -116,6 +116,15 @@ class DialledLeg:
                 raise failure
 
 
+class HeldLeg(DialledLeg):
+    """An agent's own call, in which he waits for the customer whom he asked for."""
+
+    async def join(self, customer: Channel) -> None:
+        """Both at once; no more ringback for the agent."""
+        await super().join(customer)
+        await self.channel.ring_stop()
+
+
 class AdoptedLeg:
     """A leg found in its bridge when control was regained."""
 
@@ -128,13 +137,20 @@ class AdoptedLeg:
 
 @asynccontextmanager
 async def ring_agent(
-    offer: Offer, order: ToRing, customer: Channel, attempt: int, env: Services, *, queued: bool = False
+    offer: Offer,
+    order: ToRing,
+    customer: Channel,
+    attempt: int,
+    env: Services,
+    *,
+    queued: bool = False,
+    seat_early: bool = True,
 ) -> AsyncIterator[DialledLeg]:
     """Ring the agent's phone; the block runs when he has answered, and his leg ends with it.
 
     The customer hears ringback meanwhile; words that the agent's phone is being told are cut short. Raises NotTaken.
     A ``queued`` customer hears his music until ``join``, and nothing is done to him before; the phone is not told to
-    answer by itself, since the agent did not ask for this call.
+    answer by itself, since the agent did not ask for this call. ``seat_early``: the customer waits in the bridge.
     """
     async with AsyncExitStack() as leg:
         bridge = await _bridge(leg, env)
@@ -150,7 +166,7 @@ async def ring_agent(
                 variables=None if queued else AUTO_ANSWER,
                 originator=customer.id,
                 app="" if "@" in offer.seat.endpoint else env.ari.agents_app,  # far phones tell more by ``Dial``
-                meanwhile=None if queued else partial(_seat, bridge, customer),
+                meanwhile=None if queued or not seat_early else partial(_seat, bridge, customer),
             )
             try:
                 async with _unless_silent(env.ari.channel(channel_id), order.agent_ring_seconds):

@@ -21,6 +21,7 @@ from ari_app.bridge import Bridge
 from ari_app.channel import Channel, GoneKind
 from ari_app.client import AriClient
 from ari_app.errors import AriError, HungUp, NoAnswer
+from ari_app.preview_code import CodeOnLine
 from ari_app.scope import finish, until_hangup
 from ari_app.services import Services
 from contact_center.errors import CallwrightError
@@ -199,6 +200,11 @@ class AgentLines:
         self._env.roster.line(seat, leg.channel.id)
 
     async def _stand_by(self, leg: LineLeg, seat: Seat) -> None:
+        """While the agent is on line, or talks; ``*49`` calls the lead that he is shown."""
+        with leg.channel.on_keys(CodeOnLine(seat.ext, leg.channel, self._env).key):
+            await self._until_off_line(leg, seat)
+
+    async def _until_off_line(self, leg: LineLeg, seat: Seat) -> None:
         """While the agent is on line, or talks."""
         forgotten = ""
         async with obeyed_keys(leg.channel, partial(self._obey, seat), may_force=False):

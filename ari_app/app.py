@@ -14,10 +14,12 @@ from ari_app.channel import Channel
 from ari_app.errors import AriError
 from ari_app.inbound_desk import InboundDesk
 from ari_app.outbound import OutboundCall
+from ari_app.preview import accepted, announce
 from ari_app.router import Arrival
 from ari_app.services import Services
 from contact_center.crash_points import reached
-from contact_center.dialling import DialOrder
+from contact_center.dialling import DialOrder, PreviewCard
+from contact_center.roster import Offer
 
 GOODBYE = "callwright-goodbye"  # context of the bundle: says that nobody can be reached, and hangs up
 FALLBACK = "callwright-fallback"  # context of the bundle: the fallback number, else goodbye
@@ -36,6 +38,7 @@ class App:
         self.lines = AgentLines(env)
         self.calls: dict[str, OutboundCall] = {}
         self.inbound: InboundDesk | None = None
+        self.previews: dict[str, PreviewCard] = {}
         self.paused = False
         self._group = asyncio.TaskGroup()
 
@@ -57,6 +60,23 @@ class App:
         call = self.take(order)
         self.start(call, call.live())
 
+    def place_held(self, order: DialOrder, offer: object, leg: object) -> None:
+        """PlaceCall: a call for an agent who has asked for it."""
+        reached("intent_committed")
+        call = self.take(order)
+        assert isinstance(offer, Offer)
+        call.hold(offer, leg if isinstance(leg, Channel) else None)
+        self.start(call, call.live())
+
+    def show_preview(self, card: PreviewCard) -> None:
+        """PlaceCall: the agent's screen shows it by the card, and his line tells him."""
+        self.previews[card.call_id] = card
+        self.spawn(announce(card, self.env, self.lines), f"preview {card.ext}")
+
+    def hide_preview(self, card: PreviewCard) -> None:
+        """PlaceCall: it is over."""
+        self.previews.pop(card.call_id, None)
+
     def take(self, order: DialOrder) -> OutboundCall:
         """The call of an order, known from now on."""
         call = self.calls[order.channel_id] = OutboundCall(order, self.env, self.lines)
@@ -70,6 +90,14 @@ class App:
         """PlaceCall: take back a call that is not answered."""
         if call := self.calls.get(order.channel_id):
             call.withdraw()
+
+    def can_say(self, message: str) -> bool:
+        """PlaceCall: the message is there to be played."""
+        return bool(self.env.words(message))
+
+    def unanswered(self) -> list[DialOrder]:
+        """The orders of calls that nobody has answered yet."""
+        return [call.order for call in self.calls.values() if not call.customer.entered.happened]
 
     async def hang_up(self, call_id: str) -> bool:
         """End a call by a supervisor's wish; False when it is not up here."""
@@ -112,6 +140,8 @@ class App:
         match arrival.args:
             case ("persistent", endpoint, *_):
                 await self._line(arrival, endpoint)
+            case ("preview_accept", endpoint, *_):
+                await accepted(arrival.channel, endpoint, self.previews, self.env)
             case ("inbound", did, *_):
                 await self.receive(arrival.channel, did, arrival.info.caller_number, arrival.at)
             case _:

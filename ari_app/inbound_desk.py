@@ -137,4 +137,6 @@ def open_desk(env: Services, lines: AgentLines, writer: Writer, listeners: Liste
     settings = env.settings
     speech = Speech(settings.speech.command, sounds_folder(settings.database.url), env.ari.spawn)
     board = QueueBoard(env.roster, env.clock, settings.site)
-    return InboundDesk(env, Reception(board, lines, QueuePrompts(speech)), listeners, writer.read)
+    return InboundDesk(
+        env, Reception(board, lines, QueuePrompts(speech, settings.site.language)), listeners, writer.read
+    )

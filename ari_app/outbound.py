@@ -10,9 +10,9 @@ from typing import Any
 
 import structlog
 
-from ari_app import formats
+from ari_app import formats, silent_message
 from ari_app.agent_keys import Action, Dispose, ForceHangUp, PassOn, obeyed_keys, pass_on
-from ari_app.agent_leg import AdoptedLeg, Leg, NotTaken, ring_agent
+from ari_app.agent_leg import AdoptedLeg, HeldLeg, Leg, NotTaken, ring_agent
 from ari_app.agent_line import AgentLines
 from ari_app.channel import Channel, Gone, GoneKind
 from ari_app.errors import AriDown, AriError, HungUp, Refused, Uncertain
@@ -55,11 +55,19 @@ class OutboundCall:
         )
         self._outcome: Outcome | None = None
         self._agent = ""
-        self._certain = True
+        self._certain, self._opted_out = True, False
         self._withdrawn = False
         self._limit: asyncio.Timeout | None = None
         self._placed_at = asyncio.get_running_loop().time()
         self._offers = 0
+        self._held: Offer | None = None
+        self._own_call: Channel | None = None
+
+    def hold(self, offer: Offer, own_call: Channel | None) -> None:
+        """The agent who has asked for this call. It is taken back when he leaves his own call before the answer."""
+        self._held, self._own_call = offer, own_call
+        if own_call is not None:
+            own_call.gone.add_done_callback(lambda _: self.withdraw())
 
     # -- the story ------------------------------------------------------------------------------------
 
@@ -92,6 +100,10 @@ class OutboundCall:
             self._left(hangup)
         finally:
             self._env.progress.ended(self.order, self._result())
+            if self._held is not None:
+                self._held.close()
+            if self._own_call is not None and not self._own_call.gone.happened:
+                self._env.ari.spawn(self._own_call.hang_up(), f"end {self._own_call.id}")
             if not self.customer.gone.happened:
                 await finish(self.customer.hang_up())
 
@@ -122,8 +134,9 @@ class OutboundCall:
     async def _ring(self, *, place: bool) -> bool:
         """Whether the customer answered. His phone may ring for ring_seconds, counted from its ringing."""
         self.customer.ringing.add_done_callback(self._on_ringing)
-        if self._withdrawn:
-            self._outcome = Outcome.NOT_ATTEMPTED
+        late = place and self.order.is_late(self._now(), self._env.clock.monotonic())
+        if self._withdrawn or late:
+            self._outcome, self._withdrawn = Outcome.NOT_ATTEMPTED, True
             return False
         self._placed_at = asyncio.get_running_loop().time()
         try:
@@ -198,20 +211,27 @@ class OutboundCall:
         prefer = self.order.prefer_agent
         await self._until_live()
         decide_at = asyncio.get_running_loop().time() + DECIDE_SHARE * self.order.deadline_seconds
-        while True:
+        in_time = True
+        while in_time:
             async with AsyncExitStack() as agent_side, until_hangup(self.customer):
                 left = decide_at - asyncio.get_running_loop().time()
-                offer = await self._env.roster.reserve_within(left, self.order.team, self.order.call_id, prefer)
+                if left <= 0 and self.order.message_required:
+                    break
+                offer, self._held = self._held, None
                 if offer is None:
-                    self._outcome = Outcome.NO_FREE_OPERATORS
-                    self.log.add(timeline.Left(self._now(), Party.SYSTEM))
-                    return
+                    offer = await self._env.roster.reserve_within(left, self.order.team, self.order.call_id, prefer)
+                if offer is None:
+                    break
                 agent_side.callback(offer.close)
                 reached("agent_reserved")
                 self.log.add(timeline.Offered(self._now(), offer.seat.name))
                 try:
-                    leg = await agent_side.enter_async_context(self._agent_leg(offer))
+                    async with asyncio.timeout_at(decide_at if self.order.message_required else None):
+                        leg = await agent_side.enter_async_context(self._agent_leg(offer))
                     await self._connect(leg, offer)
+                except TimeoutError:
+                    in_time = False
+                    self.log.add(timeline.Missed(self._now(), offer.seat.name, "too_late"))
                 except NotTaken as missed:
                     prefer = ""
                     offer.missed(missed.reason)
@@ -219,7 +239,18 @@ class OutboundCall:
                 else:
                     await self._talk(leg)
                     return
-            await self._until_live()
+            if in_time:
+                await self._until_live()
+        await self._let_go()
+
+    async def _let_go(self) -> None:
+        """Nobody is free for him: he hears who called, where that is to be said, and the call ends."""
+        self._outcome = Outcome.NO_FREE_OPERATORS
+        if self.order.message:
+            self._env.progress.let_go(self.order, self._now())
+            async with until_hangup(self.customer):
+                self._opted_out = await silent_message.say(self.customer, self.order, self._env, self.log)
+        self.log.add(timeline.Left(self._now(), Party.SYSTEM))
 
     async def _until_live(self) -> None:
         """While Asterisk is in doubt, or a new process has only begun, no agent can be rung; wait a little."""
@@ -238,7 +269,12 @@ class OutboundCall:
                 raise NotTaken("failed")
             yield line
             return
-        async with ring_agent(offer, self.order, self.customer, self._offers, self._env) as leg:
+        seat_early = not self.order.message_required  # he may have to leave before the agent answers
+        if (own_call := self._own_call) is not None and not own_call.gone.happened:
+            async with self._env.bridges.take() as bridge:
+                yield HeldLeg(own_call, bridge)
+            return
+        async with ring_agent(offer, self.order, self.customer, self._offers, self._env, seat_early=seat_early) as leg:
             yield leg
 
     async def _connect(self, leg: Leg, offer: Offer) -> None:
@@ -327,10 +363,15 @@ class OutboundCall:
             rang=self.customer.ringing.happened,
             agent=self._agent,
             ended_at=at,
-            record=timeline.fold(self.log),
+            record=timeline.fold(self.log) | self._law(),
             certain=self._certain,
             withdrawn=self._withdrawn,
+            opted_out=self._opted_out,
         )
+
+    def _law(self) -> dict[str, Any]:
+        """The rules that were obeyed, for the evidence."""
+        return {"law_version": self.order.law_version} if self.order.law_version else {}
 
     def _left_waiting(self, gone: Gone | None) -> Outcome:
         """He answered and hung up before an agent was there: our failure once the deadline had passed."""

@@ -17,11 +17,20 @@ _CLOSED = ("sound:im-sorry", "sound:please-try-call-later", "sound:goodbye")
 _SOUND = re.compile(r"(?:sound:)?([A-Za-z0-9_./-]+)\Z")
 
 
+def is_words(text: str) -> bool:
+    """Whether a message is words to be spoken, not the name of a sound."""
+    return bool(text.strip()) and (text.strip().endswith(".") or _SOUND.match(text.strip()) is None)
+
+
 class QueuePrompts:
     """Media for ``prompts.play``; an empty tuple where there is nothing to say, or nothing to say it with yet."""
 
-    def __init__(self, speech: Speech) -> None:
-        self._speech = speech
+    def __init__(self, speech: Speech, language: str = "en") -> None:
+        self._speech, self._language = speech, language
+
+    def said(self, text: str) -> tuple[str, ...]:
+        """The message of a campaign for people for whom nobody is free, in the site's language."""
+        return self.message("silent_message", text, self._language)
 
     def message(self, word: str, value: str, language: str) -> tuple[str, ...]:
         """A message of a queue's settings: the name of a sound, or words to be spoken."""

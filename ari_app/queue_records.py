@@ -54,6 +54,10 @@ class CallRecords:
         interface = self._interface(agent)
         self._log.write(order.campaign, order.channel_id, interface, "CONNECT", hold, agent_channel_id, hold)
 
+    def let_go(self, order: DialOrder, at: datetime) -> None:
+        """Progress: his end says it."""
+        self._then.let_go(order, at)
+
     def ended(self, order: DialOrder, result: CallResult) -> None:
         """Progress: what became of it."""
         self._then.ended(order, result)

@@ -12,6 +12,7 @@ from ari_app.bridge import Bridge
 from ari_app.commands import WHISPERS
 from ari_app.events import ChannelInfo
 from ari_app.inbound_adopt import adopt_callers
+from ari_app.listed import take_back_listed
 from ari_app.snapshot import Snapshot, bridge_of, leg_began, partner_of
 from contact_center import timeline
 from contact_center.crash_points import reached
@@ -64,6 +65,7 @@ class Reconciler:
             adopt_callers(self._app, self._app.inbound, snapshot, callers, self._agent_of)
         reached("calls_adopted")
         await self._look_again()
+        await take_back_listed(self._app, self._writer)
         hung_up = await self._hang_up_leftovers(snapshot)
         await self._app.env.bridges.sweep()
         await self._mend()

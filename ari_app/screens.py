@@ -30,6 +30,17 @@ def card_of_order(order: DialOrder) -> Card:
 
 def card_of(app: App, call_id: str) -> Card | None:
     """The card of a call that is up here; None when nothing is known of it."""
+    if (shown := app.previews.get(call_id)) is not None:
+        return Card(
+            call_id=call_id,
+            kind=CallKind.PREVIEW.value,
+            number=shown.number,
+            hide_number=shown.hide_number,
+            campaign=shown.campaign,
+            lead_id=shown.lead_id,
+            fields=shown.fields,
+            url=shown.screen_pop_url,
+        )
     for call in app.calls.values():
         if call.order.call_id == call_id:
             return card_of_order(call.order)

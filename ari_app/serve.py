@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 from sqlalchemy import select
@@ -26,18 +26,20 @@ from ari_app.app import App
 from ari_app.bridge import BridgePool
 from ari_app.census import Census
 from ari_app.client import AriClient
+from ari_app.dialer_part import DialerPart, MakeDialer
 from ari_app.errors import AriError, Refused
 from ari_app.inbound_desk import open_desk
 from ari_app.inbound_told import Listeners
+from ari_app.listed import take_back_listed
 from ari_app.phones import Phones
 from ari_app.provisioning import Account
 from ari_app.queue_log import QueueLog
 from ari_app.queue_records import AgentRecords, CallRecords
 from ari_app.reconcile import Reconciler
 from ari_app.services import Services
-from contact_center.clock import Clock, SystemClock
+from contact_center.clock import SystemClock
 from contact_center.desk import Desk
-from contact_center.dialling import CallResult, DialOrder, PlaceCall, Progress
+from contact_center.dialling import DialOrder
 from contact_center.errors import Unreachable
 from contact_center.http.listening import listen
 from contact_center.http.metrics import Meters
@@ -47,10 +49,11 @@ from contact_center.roster import Roster
 from contact_center.settings import Settings
 from contact_center.store.admin import By
 from contact_center.store.admin_calls import dispose_call
+from contact_center.store.admin_dnc import EVERYBODY
 from contact_center.store.changes import Command, open_control_ids, take_controls
 from contact_center.store.engine import open_engine
+from contact_center.store.facts import NumberForbidden
 from contact_center.store.queries_agents import withdrawn_accounts
-from contact_center.store.recovery import OpenAttempt
 from contact_center.store.schema import require_current
 from contact_center.store.writer import Writer
 from contact_center.watchdog import LoopMonitor, Watchdog
@@ -63,64 +66,6 @@ CALLS_FIRST_SECONDS = 1.0  # the web side is loaded when Asterisk's calls are se
 GARBAGE_EVERY = 20_000, 20, 20  # new objects until a look for garbage in circles, of which calls make few
 
 log = structlog.get_logger(__name__)
-
-
-class Ledger(Progress, Protocol):
-    """The part of a dialer that hears of its calls."""
-
-    @property
-    def on_result(self) -> list[Callable[[DialOrder, CallResult], None]]:
-        """Told of every dial that ended."""
-        ...
-
-    def adopted(self, attempt: OpenAttempt, order: DialOrder, answered: bool, connected: bool) -> None:
-        """A call of an earlier process goes on."""
-        ...
-
-
-class DialerPart(Protocol):
-    """What a contact centre needs of its dialer."""
-
-    draining: bool
-
-    @property
-    def ledger(self) -> Ledger:
-        """Hears of the calls."""
-        ...
-
-    async def load(self) -> None:
-        """Take the campaigns as the store knows them."""
-        ...
-
-    async def reload(self, name: str) -> None:
-        """A campaign was changed."""
-        ...
-
-    async def leads_arrived(self, name: str) -> None:
-        """Leads were added to a campaign."""
-        ...
-
-    async def leads_changed(self) -> None:
-        """Leads changed somewhere."""
-        ...
-
-    def rebuild(self, attempt: OpenAttempt) -> DialOrder | None:
-        """The order behind an open attempt."""
-        ...
-
-    async def run(self) -> None:
-        """Dial until cancelled."""
-        ...
-
-
-class MakeDialer(Protocol):
-    """How the composition root makes the dialer."""
-
-    def __call__(
-        self, *, writer: Writer, roster: Roster, placer: PlaceCall, settings: Settings, clock: Clock
-    ) -> DialerPart:
-        """A dialer that places its calls by ``placer``."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +118,10 @@ class Serve:
         dialer = parts.dialer(writer=writer, roster=roster, placer=app, settings=settings, clock=clock)
         serve = cls(settings, writer, roster, ari, app, dialer, Phones(ari, ami, roster, clock), ami, queue_log, parts)
         app.env.progress = CallRecords(queue_log, roster, dialer.ledger)
-        app.env.dispose = serve.dispose
+        app.env.dispose, app.env.forbid = serve.dispose, serve.forbid
         app.inbound = open_desk(app.env, app.lines, writer, Listeners(writer.post, queue_log, roster, serve.meters))
+        app.env.take_preview = dialer.previews.take
+        app.env.words = app.inbound.reception.prompts.said
         dialer.ledger.on_result.append(measure.on_result(serve.meters))
         ari.on_connect = reconcile = Reconciler(
             app=app,
@@ -220,6 +167,12 @@ class Serve:
         queue, disposition = await self.writer.commit(store)
         self.queue_log.write(queue, call_id, "", "CALLSTATUS", disposition)
 
+    def forbid(self, order: DialOrder) -> None:
+        """Remember that a person wants no more calls."""
+        campaign = order.campaign_id if order.opt_out == "campaign" else EVERYBODY
+        now = self.app.env.clock.now()
+        self.writer.post(NumberForbidden(order.number, campaign, "asked on the phone", "caller", now))
+
     # -- supervisors' changes -------------------------------------------------------------------------
 
     async def obey_controls(self) -> None:
@@ -253,12 +206,20 @@ class Serve:
 
     async def _obey(self, command: Command) -> None:
         match command.entity, command.action:
+            case "agent", "take":
+                await self.dialer.previews.take(command.entity_id)
+            case "agent", "skip":
+                self.dialer.previews.skip(command.entity_id)
             case "agent", _:
                 await self._agent_changed(command.entity_id, command.action)
             case "campaign", "leads":
                 await self.dialer.leads_arrived(command.entity_id)
             case "campaign", _:
                 await self.dialer.reload(command.entity_id)
+            case "dnc", "add" | "import":
+                self.dialer.lists_changed()
+                await take_back_listed(self.app, self.writer)
+                await self.dialer.leads_changed()
             case ("lead" | "dnc", _) | ("call", "dispose"):
                 await self.dialer.leads_changed()
             case "queue", _:

@@ -8,16 +8,32 @@ from dataclasses import dataclass, field
 from ari_app.bridge import BridgePool
 from ari_app.client import AriClient
 from contact_center.clock import Clock
-from contact_center.dialling import Progress
+from contact_center.dialling import DialOrder, Progress
 from contact_center.roster import Roster
 from contact_center.settings import Settings
 
 
+def _no_words(text: str) -> tuple[str, ...]:
+    """Nothing can be spoken."""
+    return ()
+
+
+def _nobody_remembers(order: DialOrder) -> None:
+    """Without a store nobody remembers it."""
+
+
+async def _nothing_shown(ext: str, leg: object) -> DialOrder | None:
+    """Without a dialer no agent is shown a lead."""
+    return None
+
+
 @dataclass(slots=True)
 class Services:
-    """Built once by the composition root, which sets the last two when the dialer is there.
+    """Built once by the composition root, which sets the last ones when the dialer is there.
 
-    ``dispose(call_id, code, by)`` stores a disposition that an agent keyed.
+    ``dispose(call_id, code, by)`` stores a disposition that an agent keyed; ``words(text)`` are the sounds of a message
+    that are ready to be played; ``forbid(order)`` remembers that this person wants no more calls;
+    ``take_preview(ext, leg)`` calls the lead that an agent is shown, his own call ``leg`` (a Channel) waiting for it.
     """
 
     ari: AriClient
@@ -27,3 +43,6 @@ class Services:
     clock: Clock
     progress: Progress = field(init=False)
     dispose: Callable[[str, str, str], Awaitable[None]] = field(init=False)
+    words: Callable[[str], tuple[str, ...]] = _no_words
+    forbid: Callable[[DialOrder], None] = _nobody_remembers
+    take_preview: Callable[[str, object], Awaitable[DialOrder | None]] = _nothing_shown

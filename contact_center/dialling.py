@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from math import inf
 from typing import Any, Protocol
 
 from contact_center.terms import CallKind, Outcome
@@ -23,6 +24,11 @@ class DialOrder:
     ``attempts``: how many of the lead's attempts are used up, this one included; ``n`` counts every dial.
     ``deadline_seconds``: how long after the answer an agent must be on the line.
     ``fields``: the lead's own, and ``screen_pop_url`` the campaign's template: for the agent's screen only.
+    ``invite_before``: when the calling hours close, None for no limit; ``fresh_until``: until when, in seconds of
+    the monotonic clock, the do-not-call lists are as they were when they were looked at.
+    ``message``: what he hears for whom nobody is free in time, empty for nothing; ``message_required``: he hears it by
+    the deadline also while an agent's phone rings for him; ``opt_out_key`` puts him on the list of ``opt_out``.
+    ``lockout_seconds``: how long he is left alone if nobody is free for him; ``law_version``: the rules obeyed.
     """
 
     call_id: str
@@ -48,6 +54,34 @@ class DialOrder:
     ordered_at: datetime
     screen_pop_url: str = ""
     fields: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    campaign_id: int = 0
+    invite_before: datetime | None = None
+    fresh_until: float = inf
+    lockout_seconds: float = 0.0
+    law_version: str = ""
+    message: str = ""
+    message_required: bool = False
+    opt_out: str = "company"
+    opt_out_key: str = "9"
+
+    def is_late(self, at: datetime, monotonic: float) -> bool:
+        """Whether nothing may be sent for it any more, though it was intended."""
+        return monotonic > self.fresh_until or (self.invite_before is not None and at >= self.invite_before)
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewCard:
+    """A lead that an agent is shown before it is called; ``call_id`` names the showing, no call yet."""
+
+    call_id: str
+    ext: str
+    lead_id: int
+    campaign: str
+    number: str
+    hide_number: bool
+    until_at: datetime
+    fields: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    screen_pop_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +92,7 @@ class CallResult:
     ``sip_code``: the final SIP answer of the far end, None when there was none.
     ``record``: the call as the contract's ``call show`` prints it.
     ``certain``: False when it was never proven what happened on the line; such an attempt is not repeated.
+    ``opted_out``: he keyed that he wants no more calls.
     ``withdrawn``: we took the call back ourselves (campaign stopped); it says nothing about the trunk.
     """
 
@@ -69,6 +104,7 @@ class CallResult:
     record: dict[str, Any]
     certain: bool = True
     withdrawn: bool = False
+    opted_out: bool = False
 
 
 class Progress(Protocol):
@@ -86,6 +122,10 @@ class Progress(Protocol):
         """Customer and agent hear each other."""
         ...
 
+    def let_go(self, order: DialOrder, at: datetime) -> None:
+        """Nobody is free for him; what he hears now needs no agent."""
+        ...
+
     def ended(self, order: DialOrder, result: CallResult) -> None:
         """The attempt is over; told exactly once for each order."""
         ...
@@ -99,8 +139,24 @@ class PlaceCall(Protocol):
         """Whether calls may be placed now: ARI is proven alive."""
         ...
 
+    def can_say(self, message: str) -> bool:
+        """Whether an order's message is ready to be played; it is made ready from now on where it is not."""
+        ...
+
     def place(self, order: DialOrder) -> None:
         """Start the call's life at once; what becomes of it is told to the Progress."""
+        ...
+
+    def place_held(self, order: DialOrder, offer: object, leg: object) -> None:
+        """As :meth:`place`, for the agent whom ``offer`` (of the roster) holds; ``leg``: his own call, or None."""
+        ...
+
+    def show_preview(self, card: PreviewCard) -> None:
+        """An agent is shown a lead."""
+        ...
+
+    def hide_preview(self, card: PreviewCard) -> None:
+        """He is not any more."""
         ...
 
     def withdraw(self, order: DialOrder) -> None:

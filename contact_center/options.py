@@ -156,8 +156,9 @@ class Options(BaseModel):
 class CampaignOptions(Options):
     """What ``campaign set`` changes, besides mode, multiplier and team, which have columns of their own.
 
-    ``trunk``: names in order of preference, empty for every trunk of the settings. ``seller``, ``product``,
-    ``audience`` and ``script`` are only written down, for the record of each call (`report evidence`).
+    ``trunk``: names in order of preference, empty for every trunk of the settings. ``lockout``: how long somebody is
+    left alone for whom nobody was free, where that is longer than the law asks and than any retry. ``seller``,
+    ``product``, ``audience`` and ``script`` are only written down, for the record of each call (`report evidence`).
     """
 
     trunk: Names = ()
@@ -168,17 +169,21 @@ class CampaignOptions(Options):
     retry_unavailable: Span = 5400.0
     retry_busy: Span = 300.0
     retry_technical: Span = 600.0
+    lockout: Span = 0.0
     connect_deadline: Annotated[Span, Field(ge=0.5, le=30)] = 2.0
     abandonment_limit: Annotated[float, Field(ge=0, le=1)] = 0.03
     wrap_up_seconds: Annotated[Span, Field(le=3600)] = 0.0
     hours: HoursText = "08:00-21:00"
     priority: Annotated[int, Field(ge=1, le=99)] = 50
     profile: Literal["none", "us_tsr", "uk_ofcom", "ca_crtc"] = "none"
-    silent_message: str = ""
+    silent_message: Annotated[str, Field(max_length=1000)] = ""
+    opt_out: Literal["company", "campaign"] = "company"
+    opt_out_key: Annotated[str, Field(pattern=r"^[0-9]$")] = "9"
     seller: Annotated[str, Field(max_length=200)] = ""
     product: Annotated[str, Field(max_length=200)] = ""
     audience: Literal["", "consumer", "business"] = ""
     script: Annotated[str, Field(max_length=2000)] = ""
+    preview_seconds: Annotated[Span, Field(ge=5, le=3600)] = 60.0
     amd: Flag = False
     sticky: Flag = True
     hide_number: Flag = False

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from contact_center.clock import Clock
+from contact_center.law.windows import is_open, next_opening
 from contact_center.store.claims import campaign_exhausted, has_leads, next_due_at, zones_of
 from contact_center.store.writer import Writer
-from contact_center.zones import is_open, next_change
 from dialer.campaign import CampaignRun
 
 ZONES_SECONDS = 60.0  # how long the zones of a campaign's leads are remembered, if nobody changes a lead
@@ -28,13 +28,13 @@ class CallingHours:
         self._zones_at.pop(campaign, None)
 
     async def open_zones(self, run: CampaignRun, at: datetime) -> list[str]:
-        """The zones in which it may ring now."""
+        """The places (keys of leads) where it may ring now, by its own hours and by the law."""
         now = self._clock.monotonic()
         if now - self._zones_at.get(run.id, float("-inf")) > ZONES_SECONDS:
             found = await self._writer.read(lambda session: zones_of(session, run.id), ahead=True)
             run.zones = tuple({*run.zones, *found})  # a zone whose only lead is on the line is not forgotten
             self._zones_at[run.id] = now
-        return [zone for zone in run.zones if is_open(zone, run.options.hours, at)]
+        return open_places(run, at)
 
     async def exhausted(self, run: CampaignRun) -> bool:
         """Whether it had leads, and none is left that waits or is on the line."""
@@ -53,5 +53,12 @@ class CallingHours:
             soon = timedelta(seconds=SAME_LOOK_SECONDS if on_the_line else 0.02)
             moments.append(max(due, at + soon))
         closed = [zone for zone in run.zones if zone not in open_zones]
-        moments += [opens for zone in closed if (opens := next_change(zone, run.options.hours, at))]
+        options = run.options
+        moments += [opens for zone in closed if (opens := next_opening(zone, options.hours, options.profile, at))]
         return min(moments)
+
+
+def open_places(run: CampaignRun, at: datetime) -> list[str]:
+    """Where, of all the places of its leads that are known, a campaign may call now."""
+    options = run.options
+    return [place for place in run.zones if is_open(place, options.hours, options.profile, at)]

@@ -42,6 +42,7 @@ class LiveCall:
     connected: float | None = None
     agent: str = ""
     withdrawn: bool = False
+    dropped: bool = False
     forecast: Forecast | None = None
 
 
@@ -216,7 +217,7 @@ class CampaignRun:
         key = call.order.channel_id
         for state, now_here in (
             (self.ringing, call.answered is None),
-            (self.waiting, call.answered is not None and call.connected is None),
+            (self.waiting, call.answered is not None and call.connected is None and not call.dropped),
         ):
             if now_here and key in self.live:
                 state[key] = call
@@ -250,6 +251,13 @@ class CampaignRun:
         if forecast is None or not self.odds.useful:
             return self.cautious_rate
         return min(max(self.cautious_rate * self.odds.relative(forecast), 0.001), 0.98)
+
+    def next_odds(self) -> list[float] | None:
+        """The odds of the leads that come next, in order; None while nothing is known of them."""
+        if not self.looks_ahead or not self.odds.useful or not self.coming:
+            return None
+        odds = [self.chance(forecast) for forecast in self.coming.values()]
+        return sorted(odds, reverse=True) if self.options.choose_by_odds else odds
 
     # -- deciding -------------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from itertools import chain
 
 import structlog
 from sqlalchemy import select
@@ -31,10 +32,12 @@ from contact_center.terms import CampaignMode, CampaignState
 from dialer.calling_hours import CallingHours
 from dialer.campaign import CampaignRun, LiveCall, Past
 from dialer.floor import AgentEvent, Floor
-from dialer.intents import MOST_AT_ONCE, Want, bundles, order_of, take_leads
+from dialer.fresh import Lists
+from dialer.intents import MOST_AT_ONCE, Want, bundles, order_of, speechless, take_leads
 from dialer.ledger import Ledger
 from dialer.looks import Looks
 from dialer.notes import Notes
+from dialer.previews import Parts, Previews
 from dialer.sharing import Sharing
 from dialer.teams import LOOKED_AT, Teams, few, turn
 from dialer.trace_file import Traces
@@ -69,8 +72,19 @@ class Dialer:
         )
         self._floor = Floor(roster, clock, self._agent_changed, self._wake_team)
         self._sharing = Sharing(self._floor)
-        self._upkeep = Upkeep(self.campaigns, self._floor, writer, clock, self._traces)
+        self._upkeep = Upkeep(
+            self.campaigns, self._floor, writer, clock, self._traces, settings.site.timezone, self._hours.forget
+        )
         self._starved: set[int] = set()
+        lists = self._lists = Lists(writer, clock)
+        self.lists_changed = lists.changed
+        self.previews = Previews(
+            Parts(
+                *(roster, writer, clock, placer, settings, self._hours, self.trunks, self.ledger, lists),
+                may_dial=lambda: self.may_dial,
+                nothing_left=self._nothing_left,
+            )
+        )
         self._draining = False
 
     @property
@@ -144,6 +158,7 @@ class Dialer:
             if was is CampaignState.RUNNING is not run.state:
                 self._upkeep.keep(run)
         self._hours.forget(run.id)
+        self.previews.changed()
         self._starved.discard(run.id)
         self._sharing.count(run)
         self._teams.sort(self.campaigns.values())
@@ -231,6 +246,9 @@ class Dialer:
             for want in wants:
                 self._release(want, 0)
         for run in running:
+            if run.mode is CampaignMode.PREVIEW:
+                await self.previews.look(run, self._clock.now())
+                self._looks.by(run.id, TICK_SECONDS)
             await self._finish_if_done(run)
 
     def _end(self, run: CampaignRun) -> None:
@@ -242,7 +260,7 @@ class Dialer:
     def _pace(self, run: CampaignRun) -> Want | None:
         """What a campaign wants now, its lines taken. Says when to look at it again."""
         now, at = self._clock.monotonic(), self._clock.now()
-        if run.mode is CampaignMode.PREVIEW:
+        if run.mode is CampaignMode.PREVIEW or self._is_speechless(run, at):
             return None  # nobody is called before an agent has seen the lead
         if run.look_at is not None and at < run.look_at:
             self._looks.at(run.id, (run.look_at - at).total_seconds())
@@ -253,7 +271,7 @@ class Dialer:
             self._looks.at(run.id, TICK_SECONDS)
             return None
         self._starved.discard(run.id)
-        want = run.wants(now, self._sharing.scene(run, now, _next_odds(run)), at.timestamp())
+        want = run.wants(now, self._sharing.scene(run, now, run.next_odds()), at.timestamp())
         self._looks.at(run.id, self._rest(run))
         if want <= 0:
             self._notes.take(run, at, "the pace" if self._floor.crew(run.team).idle else "no free agent", 0)
@@ -267,6 +285,14 @@ class Dialer:
         run.reserved += len(lines)
         self._sharing.count(run)
         return Want(run, lines, cut=len(lines) < want)
+
+    def _is_speechless(self, run: CampaignRun, at: datetime) -> bool:
+        """Whether the law wants words for people for whom nobody is free, that cannot be played yet."""
+        why = speechless(run, self._placer, self._settings.site.language, at)
+        if why:
+            self._notes.take(run, at, why, 0)
+            self._looks.at(run.id, TICK_SECONDS)
+        return bool(why)
 
     def _release(self, want: Want, used: int) -> None:
         """The intents of a want are stored or will not be: lines without one are given back."""
@@ -309,16 +335,19 @@ class Dialer:
             for want in bundle:
                 want.open_zones = await self._hours.open_zones(want.run, at)
             odds = [want.odds for want in bundle]
-            taken = await self._writer.commit(lambda session: take_leads(session, bundle, odds, at), ahead=True)
+            taken, look = await self._writer.commit(
+                lambda session: (take_leads(session, bundle, odds, at), self._lists.look()), ahead=True
+            )
         except OutcomeUnknown:
             log.error("whether intents were stored is not known; they are settled once it is", action="dial")
             raise
         finally:
             for want, claims in zip(bundle, taken, strict=True):
                 self._release(want, len(claims))
+        allowed, fresh_until = await self._lists.allowed(list(chain(*taken)), look)
         for want, claims in zip(bundle, taken, strict=True):
             for claimed in claims:
-                self._place(want.run, claimed)
+                self._place(want.run, claimed, fresh_until if claimed.attempt_id in allowed else float("-inf"))
             self._sharing.count(want.run)
         await asyncio.sleep(0)  # the calls are sent before anything is noted of them
         for want, claims in zip(bundle, taken, strict=True):
@@ -333,12 +362,13 @@ class Dialer:
                 line_in = self.trunks.wait_seconds(want.run.options.trunk)
                 self._looks.at(want.run.id, TICK_SECONDS if line_in is None else line_in)
 
-    def _place(self, run: CampaignRun, claimed: Claim) -> None:
-        order = order_of(run, claimed, self.trunks, self._settings)
+    def _place(self, run: CampaignRun, claimed: Claim, fresh_until: float) -> None:
+        order = order_of(run, claimed, self.trunks, self._settings, fresh_until)
         now = self._clock.monotonic()
         run.last_placed = now
         forecast = run.coming.pop(claimed.lead_id, None)
-        if not self.may_dial or run.state is not CampaignState.RUNNING:
+        late = order.is_late(self._clock.now(), now)
+        if late or not self.may_dial or run.state is not CampaignState.RUNNING:
             self.ledger.never_placed(run, order)
             return
         self.ledger.placed(run, LiveCall(order, now, forecast=forecast))
@@ -371,11 +401,3 @@ class Dialer:
             self._looks.wake([run.id])
         else:
             self._upkeep.keep(run)
-
-
-def _next_odds(run: CampaignRun) -> list[float] | None:
-    """The odds of the leads that come next, in order; None while nothing is known of them."""
-    if not run.looks_ahead or not run.odds.useful or not run.coming:
-        return None
-    odds = [run.chance(forecast) for forecast in run.coming.values()]
-    return sorted(odds, reverse=True) if run.options.choose_by_odds else odds

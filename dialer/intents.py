@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from math import inf
 
 from sqlalchemy.orm import Session
 
-from contact_center.dialling import DialOrder
+from contact_center.dialling import DialOrder, PlaceCall
+from contact_center.law.duties import duties
 from contact_center.settings import Settings
+from contact_center.silent_text import silent_text
 from contact_center.store.claims import Claim, claim
 from contact_center.store.recovery import OpenAttempt
 from contact_center.terms import CallKind
@@ -67,14 +70,28 @@ def take_leads(
             max_attempts=want.run.options.max_attempts,
             kind=CallKind(want.run.mode.value),
             odds=known,
+            profile=want.run.options.profile,
         )
         for want, known in zip(bundle, odds, strict=True)
     ]
 
 
-def order_of(run: CampaignRun, claimed: Claim | OpenAttempt, trunks: Trunks, settings: Settings) -> DialOrder:
-    """The order of an attempt that is committed, by this process or an earlier one."""
+def speechless(run: CampaignRun, placer: PlaceCall, language: str, at: datetime) -> str:
+    """Why nobody may be called yet: the law wants words for whom nobody is free, and they cannot be played."""
+    words = silent_text(run.options, language, at)
+    if not words.required or (words.text and placer.can_say(words.text)):
+        return ""
+    lacking = f": {' and '.join(words.missing)} must be set" if words.missing else " yet"
+    return f"the silent call message cannot be played{lacking}"
+
+
+def order_of(
+    run: CampaignRun, claimed: Claim | OpenAttempt, trunks: Trunks, settings: Settings, fresh_until: float = inf
+) -> DialOrder:
+    """The order of an attempt that is committed, by this process or an earlier one, with what the law asks of it."""
     there = claimed.trunk in trunks.lines  # an adopted call may be on a trunk since removed
+    words = silent_text(run.options, settings.site.language, claimed.intent_at)
+    owed = duties(claimed.zones, run.options.hours, run.options.profile, claimed.intent_at)
     return DialOrder(
         call_id=claimed.call_id,
         channel_id=claimed.channel_id,
@@ -92,11 +109,20 @@ def order_of(run: CampaignRun, claimed: Claim | OpenAttempt, trunks: Trunks, set
         prefer_agent=claimed.last_agent if run.options.sticky else "",
         hide_number=run.options.hide_number,
         force_hangup=run.options.force_hangup,
-        ring_seconds=run.options.ring_seconds,
+        ring_seconds=max(run.options.ring_seconds, owed.ring_seconds),
         agent_ring_seconds=float(settings.agents.ring_seconds),
-        deadline_seconds=run.options.connect_deadline,
+        deadline_seconds=min(run.options.connect_deadline, owed.message_seconds or inf),
         wrap_up_seconds=run.options.wrap_up_seconds,
         ordered_at=claimed.intent_at,
         screen_pop_url=run.options.screen_pop_url,
         fields=claimed.fields,
+        campaign_id=claimed.campaign_id,
+        invite_before=owed.invite_before,
+        fresh_until=fresh_until,
+        lockout_seconds=max(owed.lockout_seconds, run.options.lockout),
+        law_version=owed.version,
+        message=words.text,
+        message_required=words.required,
+        opt_out=run.options.opt_out,
+        opt_out_key=run.options.opt_out_key,
     )

@@ -13,8 +13,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from contact_center import numbers, zones
+from contact_center import numbers
 from contact_center.errors import UsageError
+from contact_center.law.places import LeadFacts, place_key
 from contact_center.settings import Site
 from contact_center.store.admin_leads import LeadDraft, checked_priority
 from dialer.lead_text import Record, TextTable
@@ -209,9 +210,9 @@ class LeadFile:
             raise UsageError(f"the row's status is {status.upper()}: it must not be called")
         text = _with_code(_cell(cells, columns.number), _cell(cells, columns.code))
         number = numbers.normalise(text, self._site.country, self._site.number_check)
-        zone = zones.zone_key(number, site_zone=self._site.timezone, explicit=_cell(cells, columns.zone) or None)
-        priority = checked_priority(_cell(cells, columns.priority))
-        return LeadDraft(number, zone, priority, _fields(cells, columns))
+        fields = _fields(cells, columns)
+        place = place_key(LeadFacts.of(number, fields, _cell(cells, columns.zone)), site_zone=self._site.timezone)
+        return LeadDraft(number, place, checked_priority(_cell(cells, columns.priority)), fields)
 
 
 def _fields(cells: list[str], columns: _Columns) -> dict[str, str]:

@@ -11,6 +11,7 @@ from contact_center.crash_points import reached
 from contact_center.dialling import CallResult, DialOrder
 from contact_center.options import CampaignOptions
 from contact_center.outcomes import LeadChange, after
+from contact_center.store.admin_dnc import DNC_REASON
 from contact_center.store.facts import (
     AttemptAnswered,
     AttemptConnected,
@@ -98,6 +99,22 @@ class Ledger:
                 self._person(run, call)
             self._changed(run, False)
 
+    def let_go(self, order: DialOrder, at: datetime) -> None:
+        """Progress: nobody was free for him; he needs no agent while he hears the message."""
+        if found := self._calls.get(order.channel_id):
+            run, call = found
+            self._drop(run, call)
+            self._changed(run, False)
+
+    def _drop(self, run: CampaignRun, call: LiveCall) -> None:
+        if call.dropped:
+            return
+        self._person(run, call)
+        call.dropped = True
+        run.move(call)
+        self._count(run, dropped=True)
+        run.pacer.observe("drop", self._clock.monotonic(), call.order.attempt_id)
+
     def _person(self, run: CampaignRun, call: LiveCall) -> None:
         """A person answered."""
         if not call.person and call.answered is not None:
@@ -171,6 +188,11 @@ class Ledger:
             options=options,
             certain=result.certain,
         )
+        if result.opted_out:
+            return LeadChange(LeadState.DNC, None, counted=True, reason=DNC_REASON)
+        if result.outcome is Outcome.NO_FREE_OPERATORS and change.next_attempt_at is not None:
+            until = result.ended_at + timedelta(seconds=order.lockout_seconds)
+            return replace(change, next_attempt_at=max(change.next_attempt_at, until))
         swallowed = result.outcome is Outcome.NOT_ATTEMPTED and result.certain
         if swallowed and not result.withdrawn and not self._trunks.is_down(order.trunk):
             # the trunk carries other calls, so there is no "when it is back" to wait for
@@ -184,9 +206,7 @@ class Ledger:
             return
         now, ident = self._clock.monotonic(), call.order.attempt_id
         if call.answered is not None and result.outcome is not Outcome.MACHINE:
-            self._person(run, call)
-            self._count(run, dropped=True)
-            run.pacer.observe("drop", now, ident)
+            self._drop(run, call)
         elif (kind := _FAILS.get(result.outcome)) and not result.withdrawn:
             if not call.person:
                 run.resolve(call, answered=False)

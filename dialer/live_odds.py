@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumberType
 
+from contact_center.law.places import Places
 from dialer.odds import LeadMoment, LeadOdds
 
 LEAST_CALLS = 200  # resolved calls with a forecast before forecasts are used
@@ -45,7 +46,7 @@ class Lead(Protocol):
 
     @property
     def zones(self) -> str:
-        """Comma-joined tz names; the first one counts."""
+        """The key of his place; its first zone counts."""
         ...
 
     @property
@@ -137,7 +138,7 @@ class LiveOdds:
 
 def moment_of(lead: Lead, at: datetime) -> LeadMoment:
     """A lead at the moment of dialling it, on the clock of its own zone."""
-    local = at.astimezone(ZoneInfo(lead.zones.partition(",")[0] or "UTC"))
+    local = at.astimezone(ZoneInfo(Places.of_key(lead.zones).zones[0]))
     since = None if lead.last_at is None else max((at - lead.last_at.astimezone(UTC)).total_seconds() / 3600.0, 0.0)
     return LeadMoment(
         hour=local.hour,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterable
+from datetime import timedelta
 from importlib import import_module
 
 import structlog
@@ -13,11 +13,13 @@ from sqlalchemy.orm import Session
 from contact_center.clock import Clock
 from contact_center.errors import Unreachable
 from contact_center.models import Campaign
+from contact_center.store.claims import zones_of
 from contact_center.store.facts import PaceLearned
+from contact_center.store.law_places import place_leads_again
 from contact_center.store.queries_pace import ComingLead, answered_hours, coming_leads, pace_history
 from contact_center.store.writer import Writer
 from contact_center.terms import CampaignMode, CampaignState
-from contact_center.zones import is_open
+from dialer.calling_hours import open_places
 from dialer.campaign import CampaignRun, Past
 from dialer.floor import Floor
 from dialer.trace_file import Traces
@@ -35,15 +37,23 @@ log = structlog.get_logger(__name__)
 
 
 class Upkeep:
-    """Owned by the dialer."""
+    """Owned by the dialer. ``moved``: told of a campaign whose leads have other places now."""
 
     def __init__(
-        self, campaigns: dict[int, CampaignRun], floor: Floor, writer: Writer, clock: Clock, traces: Traces
+        self,
+        campaigns: dict[int, CampaignRun],
+        floor: Floor,
+        writer: Writer,
+        clock: Clock,
+        traces: Traces,
+        site_zone: str,
+        moved: Callable[[int], None],
     ) -> None:
         self._campaigns, self._floor, self._writer, self._clock = campaigns, floor, writer, clock
-        self._traces = traces
+        self._traces, self._site_zone, self._moved = traces, site_zone, moved
         self._kept: dict[int, tuple[float, int]] = {}
         self._asked: dict[int, float] = {}
+        self._placed: set[int] = set()
 
     async def pasts(self, rows: Iterable[Campaign]) -> dict[int, Past]:
         """What campaigns bring along that look ahead and are not known yet, by id."""
@@ -71,6 +81,7 @@ class Upkeep:
             await asyncio.sleep(ROUND_SECONDS)
             try:
                 self.keep_some()
+                await self._place_again()
                 await self._look_up()
                 self._traces.flush()
             except Unreachable as error:
@@ -102,13 +113,38 @@ class Upkeep:
             self.keep(run)
         self._traces.close()
 
+    # -- leads of an earlier version ------------------------------------------------------------------
+
+    async def _place_again(self) -> None:
+        """Work out where leads are that were stored before their jurisdictions were; nobody waits for it.
+
+        Until then nothing is known of them, and the strictest rules of their campaign's country hold.
+        """
+        new = [r for r in self._campaigns.values() if r.state is CampaignState.RUNNING and r.id not in self._placed]
+        if new:
+            run = new[0]
+            self._placed.add(run.id)
+            keys = await self._writer.read(lambda session: zones_of(session, run.id), ahead=True)
+            if any("|" not in key for key in keys):
+                await self._place_all(run)
+
+    async def _place_all(self, run: CampaignRun) -> None:
+        after: int | None = 0
+        while after is not None:
+
+            def place(session: Session, after: int = after or 0) -> int | None:
+                return place_leads_again(session, run.id, site_zone=self._site_zone, after_id=after)
+
+            after = await self._writer.commit(place)
+        self._moved(run.id)
+
     # -- the leads that come next ---------------------------------------------------------------------
 
     async def _look_up(self) -> None:
         now, at = self._clock.monotonic(), self._clock.now()
         wanting = [run for run in self._campaigns.values() if self._wants_leads(run, now)]
         wanting.sort(key=lambda run: self._asked.get(run.id, 0.0))
-        chosen = [(run.id, _open_zones(run, at)) for run in wanting[:CAMPAIGNS_A_ROUND]]
+        chosen = [(run.id, open_places(run, at)) for run in wanting[:CAMPAIGNS_A_ROUND]]
         if not chosen:
             return
         for campaign, _ in chosen:
@@ -132,7 +168,3 @@ class Upkeep:
             return False
         old = now - self._asked.get(run.id, float("-inf")) >= COMING_SECONDS
         return old or (len(run.coming) < FEW_LEFT and run.last_placed > self._asked.get(run.id, 0.0))
-
-
-def _open_zones(run: CampaignRun, at: datetime) -> list[str]:
-    return [zone for zone in run.zones if is_open(zone, run.options.hours, at)]

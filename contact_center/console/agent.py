@@ -16,6 +16,7 @@ from contact_center.errors import Unreachable
 from contact_center.models import Agent
 from contact_center.store import admin_agents
 from contact_center.store.admin import By, pairs
+from contact_center.store.previews import preview_document
 from contact_center.store.queries_agents import agent_document, find_agent, list_agents, list_queues
 from contact_center.terms import AgentStatus
 
@@ -134,8 +135,31 @@ def show(ctx: typer.Context, ext: str = Ext) -> None:
     """Show one agent."""
     console = console_of(ctx)
     with console.reading() as session:
-        document = agent_document(find_agent(session, ext))
+        agent = find_agent(session, ext)
+        document = {**agent_document(agent), **preview_document(session, agent, console.clock.now())}
     console.show(document, lambda found: _view(console, found))
+
+
+@app.command(epilog="Example: callwright agent take 1001")
+def take(ctx: typer.Context, ext: str = Ext) -> None:
+    """Call the lead that a preview campaign shows the agent; he can dial *49 instead."""
+    _decide(ctx, ext, "take", "The lead is called.")
+
+
+@app.command(epilog="Example: callwright agent skip 1001")
+def skip(ctx: typer.Context, ext: str = Ext) -> None:
+    """Let the lead pass that a preview campaign shows the agent; another agent is shown it, and he the next."""
+    _decide(ctx, ext, "skip", "The lead is passed over.")
+
+
+def _decide(ctx: typer.Context, ext: str, action: str, done: str) -> None:
+    console = console_of(ctx)
+    if not console.serve_is_running():
+        raise Unreachable("No serve is running, so no agent is shown a lead; start `callwright serve`.")
+    with console.writing() as session:
+        agent = admin_agents.decide_preview(session, _by(console), ext, action)
+        document = agent_document(agent)
+    console.done(done, document)
 
 
 @app.command("set", epilog="Example: callwright agent set 1001 team=sales queues=support,billing")

@@ -12,9 +12,10 @@ from contact_center.console.context import Console, console_of
 from contact_center.console.output import facts, local, share, table
 from contact_center.console.watch import watch_campaign
 from contact_center.models import Campaign
+from contact_center.silent_text import silent_text
 from contact_center.store import admin_campaigns
 from contact_center.store.admin import By, pairs
-from contact_center.store.queries import campaign_document, find_campaign, list_campaigns
+from contact_center.store.queries import campaign_document, campaign_options, find_campaign, list_campaigns
 from contact_center.store.queries_why import Circumstances, why_campaign
 from contact_center.terms import CampaignState
 
@@ -22,8 +23,6 @@ app = typer.Typer(help="Campaigns: lists of leads and how to call them.", no_arg
 Name = typer.Argument(metavar="NAME")
 NOT_OBEYED_YET = (
     "amd",
-    "profile",
-    "silent_message",
     "record",
     "rating_group",
     "rating_ivr",
@@ -81,6 +80,8 @@ def _note_kept(console: Console, values: dict[str, str]) -> None:
 def _move(ctx: typer.Context, name: str, action: str) -> None:
     console = console_of(ctx)
     served = console.serve_is_running()
+    if action in ("start", "resume"):
+        _speak(console, name)
     with console.writing() as session:
         by = By(console.actor, console.clock.now())
         campaign = admin_campaigns.move_campaign(session, by, name, action, served=served)
@@ -90,6 +91,15 @@ def _move(ctx: typer.Context, name: str, action: str) -> None:
     if held:
         console.say(f"It does not dial now: {held}")
     console.note_applies()
+
+
+def _speak(console: Console, name: str) -> None:
+    """What people hear for whom nobody is free is there to be played before anybody is called."""
+    with console.reading() as session:
+        options = campaign_options(find_campaign(session, name))
+    words = silent_text(options, console.settings.site.language, console.clock.now())
+    if words.text:
+        console.hooks.speak(console.settings, words.text)
 
 
 def _held_back(console: Console, session: Session, campaign: Campaign) -> str:

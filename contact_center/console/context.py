@@ -39,17 +39,23 @@ def _no_withdrawal(settings: Settings, endpoints: Sequence[str]) -> None:
     """Without a composition root there is no Asterisk to tell."""
 
 
+def _nothing_spoken(settings: Settings, text: str) -> None:
+    """Without a composition root nobody speaks."""
+
+
 @dataclass(frozen=True, slots=True)
 class Hooks:
     """What the console cannot know by itself. ``provision`` and ``withdraw`` may raise Unreachable.
 
     ``provision`` makes or renews the SIP accounts of agents whose row has a password; ``withdraw`` removes
-    those of endpoints such as ``PJSIP/1001``; ``serve_is_running`` asks by the URL of the database.
+    those of endpoints such as ``PJSIP/1001``; ``speak`` has a message spoken and raises CallwrightError where it
+    cannot be; ``serve_is_running`` asks by the URL of the database.
     """
 
     provision: Callable[[Settings, Sequence[Agent]], None] = _no_accounts
     withdraw: Callable[[Settings, Sequence[str]], None] = _no_withdrawal
     serve_is_running: Callable[[str], bool] = is_held
+    speak: Callable[[Settings, str], None] = _nothing_spoken
 
 
 @dataclass

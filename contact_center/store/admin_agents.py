@@ -16,6 +16,7 @@ from contact_center.models import Agent
 from contact_center.queues.skills import parse_levels
 from contact_center.store.admin import By, checked_name, checked_text, fresh_password, shown
 from contact_center.store.admin_tokens import remove_tokens_of
+from contact_center.store.previews import preview_document
 from contact_center.store.queries_agents import agent_document, find_agent
 from contact_center.terms import AgentConnect, AgentState, AgentStatus
 
@@ -173,6 +174,16 @@ def set_status(session: Session, by: By, ext: str, status: AgentStatus, reason: 
         if agent.state != state:
             agent.state, agent.since_at, agent.call_id = state, by.at, ""
     by.note(session, "agent", ext, action, agent_document(agent), obey=True)
+    return agent
+
+
+def decide_preview(session: Session, by: By, ext: str, action: str) -> Agent:
+    """``take`` or ``skip`` the lead that the agent is shown. Raises CallwrightError when he is shown none."""
+    agent = find_agent(session, ext)
+    shown_now = preview_document(session, agent, by.at)
+    if not shown_now:
+        raise CallwrightError(f"Agent {ext} is shown no lead now; `callwright agent show {ext}` tells his state.")
+    by.note(session, "agent", ext, action, {"ext": ext, "lead_id": shown_now["preview"]["lead_id"]}, obey=True)
     return agent
 
 

@@ -14,6 +14,7 @@ from contact_center.errors import CallwrightError, UsageError
 from contact_center.models import Campaign, Lead
 from contact_center.options import CampaignOptions
 from contact_center.outcomes import USED_UP
+from contact_center.silent_text import refuse_without_words
 from contact_center.store.admin import By, checked_name, shown
 from contact_center.store.queries import campaign_options, find_campaign, live_counts
 from contact_center.terms import CampaignMode, CampaignState, LeadState
@@ -90,11 +91,6 @@ def move_campaign(session: Session, by: By, name: str, action: str, *, served: b
     """
     campaign = find_campaign(session, name)
     state = CampaignState(campaign.state)
-    if campaign.mode == CampaignMode.PREVIEW and action in ("start", "resume"):
-        raise CallwrightError(
-            f"Campaign {name} is in preview mode, which is not live yet; "
-            f"`callwright campaign set {name} mode=progressive` calls one lead per free agent."
-        )
     if state == _TO[action] or (action == "stop" and state is CampaignState.FINISHED):
         return campaign
     if state not in _FROM[action]:
@@ -103,6 +99,8 @@ def move_campaign(session: Session, by: By, name: str, action: str, *, served: b
             f"`callwright campaign {_INSTEAD[state]} {name}` is possible."
         )
     target = _TO[action]
+    if target is CampaignState.RUNNING:
+        refuse_without_words(name, campaign_options(campaign), by.at)
     if action == "stop" and served and any(live_counts(session, _id(campaign)).values()):
         target = CampaignState.ENDING
     if action == "start" and state is not CampaignState.ENDING:

@@ -38,7 +38,7 @@ _ERASED_KEYS = ("caller_number", "comment", "recording", "matching")
 
 @dataclass(frozen=True, slots=True)
 class LeadDraft:
-    """A checked row: ``number`` is E.164, ``zones`` the key that zones.zone_key gives."""
+    """A checked row: ``number`` is E.164, ``zones`` the key that law.places.place_key gives."""
 
     number: str
     zones: str

@@ -20,6 +20,7 @@ from contact_center.ids import new_id
 from contact_center.models import Attempt, Call, Instant, Lead
 from contact_center.store.changes import add_event, add_first_events
 from contact_center.store.claim_sql import CLASSES, earliest, first, heads, pairs, zones_sql
+from contact_center.store.law_claims import held_by_law, put_off
 from contact_center.store.prepared import Prepared
 from contact_center.store.tables import table_of
 from contact_center.terms import AttemptState, CallKind, Direction, LeadState
@@ -95,13 +96,15 @@ def claim(
     max_attempts: int,
     kind: CallKind,
     odds: Mapping[int, float] | None = None,
+    profile: str = "none",
 ) -> list[Claim]:
     """Take up to ``want`` leads in the contract's order, inside the caller's writing transaction.
 
     ``open_zones``: the ``zones`` keys in which it may ring now, None for all. ``trunks``: the i-th lead goes
     to ``trunks[i % len(trunks)]``. ``max_attempts``: 0 for no limit. Nothing is taken unless the campaign is
     running in this very transaction. Leads on a do-not-call list and those whose attempts are used up are
-    set aside on the way. ``odds``: that a person answers, by lead's id, where the campaign chooses by them.
+    set aside on the way, and those whom the law of ``profile`` protects for now are put off. ``odds``: that a
+    person answers, by lead's id, where the campaign chooses by them.
     """
     if want <= 0 or not trunks:
         return []
@@ -111,10 +114,7 @@ def claim(
     while len(claims) < want and set_aside < SET_ASIDE_LIMIT:
         few = want if not set_aside else max(want - len(claims), 50)
         campaign, rows = _candidates(session, campaign_id, zones, now, few, odds)
-        aside = _reasons_against(rows, max_attempts)
-        for row in rows:
-            if row.id in aside:
-                _put_aside(session, row, now, *aside[row.id])
+        aside = _set_aside(session, rows, max_attempts, profile, now, agent_is_sure=kind is CallKind.PREVIEW)
         # One lead per number: a second one is passed over from here on, its number being on the line.
         by_number: dict[str, Any] = {}
         for row in rows:
@@ -157,6 +157,41 @@ def _candidates(
         if len(rows) >= few:
             break
     return campaign, rows
+
+
+def take_row(
+    session: Session,
+    row: Any,
+    *,
+    campaign_id: int,
+    campaign: str,
+    now: datetime,
+    trunk: str,
+    max_attempts: int,
+    kind: CallKind,
+    profile: str,
+) -> Claim | None:
+    """Take this very lead unless a list, its attempts or the law hold it back."""
+    if _set_aside(session, [row], max_attempts, profile, now, agent_is_sure=kind is CallKind.PREVIEW):
+        return None
+    return _dial(session, [_new_claim(row, campaign_id, campaign, kind, trunk, now)])[0]
+
+
+def _set_aside(
+    session: Session, rows: Sequence[Any], max_attempts: int, profile: str, now: datetime, *, agent_is_sure: bool
+) -> set[int]:
+    """Take those out who must not be dialled, now or any more; their ids."""
+    against = _reasons_against(rows, max_attempts)
+    for row in rows:
+        if row.id in against:
+            _put_aside(session, row, now, *against[row.id])
+    if profile == "none":
+        return set(against)
+    rest = [row for row in rows if row.id not in against]
+    held = held_by_law(session, rest, profile=profile, now=now, agent_is_sure=agent_is_sure)
+    for lead, hold in held.items():
+        put_off(session, lead, hold, now)
+    return set(against) | set(held)
 
 
 def _better_first(rows: list[Any], odds: Mapping[int, float]) -> list[Any]:

@@ -18,7 +18,9 @@ from contact_center.store.call_facts import (
     WaitSaid,
 )
 from contact_center.store.fact import Fact
+from contact_center.store.law_facts import NumberForbidden
 from contact_center.store.pace_facts import PaceLearned
+from contact_center.store.previews import PreviewNoted
 from contact_center.store.state_facts import (
     AgentStateChanged,
     AgentStatusChanged,
@@ -42,8 +44,10 @@ __all__ = [
     "CallQueued",
     "CampaignStateChanged",
     "Fact",
+    "NumberForbidden",
     "PaceLearned",
     "PaceNoted",
+    "PreviewNoted",
     "TrunkNoted",
     "WaitSaid",
 ]

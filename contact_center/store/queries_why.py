@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -14,12 +14,15 @@ from sqlalchemy.orm import Session
 from sqlmodel import col
 
 from contact_center.clock import iso
+from contact_center.law.places import Places
+from contact_center.law.windows import is_open, next_opening
 from contact_center.models import Attempt, Campaign, Instant, Lead, TrunkNote
 from contact_center.options import CampaignOptions
 from contact_center.settings import Settings
 from contact_center.store.admin_dnc import blocked_numbers
 from contact_center.store.claim_sql import CLASSES, LeadClass
 from contact_center.store.claims import campaign_exhausted, next_due_at, zones_of
+from contact_center.store.law_why import LawReason, why_law_holds, why_law_slows
 from contact_center.store.queries import (
     campaign_id,
     campaign_options,
@@ -29,7 +32,6 @@ from contact_center.store.queries import (
 )
 from contact_center.store.queries_pace import odds_report
 from contact_center.terms import AgentState, AttemptState, CampaignMode, CampaignState, LeadState
-from contact_center.zones import is_open, next_change
 
 COUNTED_AHEAD = 100_000
 """Leads in front are counted no further than this."""
@@ -76,7 +78,7 @@ def why_lead(session: Session, lead: Lead, seen: Circumstances) -> list[Reason]:
     reasons = [
         *_campaign_state(campaign),
         *_forbidden(session, lead, options),
-        *_hours(lead, options, seen),
+        *_by_law(why_law_holds(session, lead, options, seen.now)),
         *_not_due(lead, seen),
         *_line(session, lead),
         *around(session, campaign, options, seen),
@@ -96,6 +98,7 @@ def why_campaign(session: Session, campaign: Campaign, seen: Circumstances) -> l
     else:
         reasons += _nothing_due(session, campaign, options, seen)
     reasons += around(session, campaign, options, seen)
+    reasons += _by_law(why_law_slows(session, campaign, seen.now, seen.site_zone))
     reasons += _last_pace(session, campaign)
     return reasons
 
@@ -139,15 +142,9 @@ def _forbidden(session: Session, lead: Lead, options: CampaignOptions) -> Iterat
         yield Reason("attempts_used_up", f"All {options.max_attempts} attempts are used up (max_attempts).")
 
 
-def _hours(lead: Lead, options: CampaignOptions, seen: Circumstances) -> Iterator[Reason]:
-    if is_open(lead.zones, options.hours, seen.now):
-        return
-    opens = next_change(lead.zones, options.hours, seen.now)
-    when = (
-        f"opens at {_local(opens, lead.zones or seen.site_zone)}" if opens else "they never open in all zones at once"
-    )
-    zones = lead.zones.replace(",", ", ")
-    yield Reason("outside_hours", f"Outside the calling hours {options.hours} in {zones or 'UTC'}: {when}.")
+def _by_law(found: Iterable[LawReason]) -> Iterator[Reason]:
+    for reason in found:
+        yield Reason(reason.rule, reason.detail, reason.binds)
 
 
 def _not_due(lead: Lead, seen: Circumstances) -> Iterator[Reason]:
@@ -213,7 +210,7 @@ def _others_first(session: Session, lead: Lead, options: CampaignOptions, seen: 
 
 def leads_ahead(session: Session, lead: Lead, options: CampaignOptions, seen: Circumstances) -> int:
     """How many leads that could be dialled now stand before this one, counted to COUNTED_AHEAD."""
-    open_zones = [zones for zones in zones_of(session, lead.campaign_id) if is_open(zones, options.hours, seen.now)]
+    open_zones = _open_places(zones_of(session, lead.campaign_id), options, seen)
     if not open_zones:
         return 0
     ahead = 0
@@ -223,6 +220,10 @@ def leads_ahead(session: Session, lead: Lead, options: CampaignOptions, seen: Ci
         if own or ahead >= COUNTED_AHEAD:
             break
     return min(ahead, COUNTED_AHEAD)
+
+
+def _open_places(places: list[str], options: CampaignOptions, seen: Circumstances) -> list[str]:
+    return [place for place in places if is_open(place, options.hours, options.profile, seen.now)]
 
 
 def _belongs(session: Session, lead: Lead, lead_class: LeadClass) -> bool:
@@ -256,11 +257,13 @@ def _nothing_due(
 ) -> Iterator[Reason]:
     key = campaign_id(campaign)
     zones = zones_of(session, key)
-    open_zones = [zone for zone in zones if is_open(zone, options.hours, seen.now)]
+    open_zones = _open_places(zones, options, seen)
     if zones and not open_zones:
-        moments = [at for at in (next_change(zone, options.hours, seen.now) for zone in zones) if at]
+        openings = (next_opening(zone, options.hours, options.profile, seen.now) for zone in zones)
+        moments = [at for at in openings if at]
         when = f"the first zone opens at {_local(min(moments), seen.site_zone)}" if moments else "they never open"
-        yield Reason("outside_hours", f"Outside the calling hours {options.hours} of every lead: {when}.")
+        law = f" and those of {options.profile}" if options.profile != "none" else ""
+        yield Reason("outside_hours", f"Outside the calling hours {options.hours}{law} of every lead: {when}.")
         return
     due = next_due_at(session, key, open_zones, seen.now) if open_zones else None
     if due is not None and due > seen.now:
@@ -312,5 +315,5 @@ def _short(value: Any) -> str:
 
 def _local(at: datetime, zones: str) -> str:
     """An instant as the clock on the wall of the first zone shows it."""
-    zone = ZoneInfo(zones.split(",", maxsplit=1)[0])
+    zone = ZoneInfo(Places.of_key(zones).zones[0])
     return f"{at.astimezone(zone):%Y-%m-%d %H:%M:%S} {zone.key}"

@@ -33,7 +33,7 @@ TIMELESS_LEADS = select(*_NEEDED).where(text(TIMELESS))
 class OpenAttempt:
     """An attempt whose end was never written: adopt it if its channel lives, else close it; never repeat it.
 
-    ``attempts`` are those the lead has used, this one included; ``last_agent`` is the lead's.
+    ``attempts`` are those the lead has used, this one included; ``last_agent`` and ``zones`` are the lead's.
     """
 
     attempt_id: int
@@ -57,6 +57,7 @@ class OpenAttempt:
     answered_at: datetime | None
     connected_at: datetime | None
     fields: dict[str, Any]
+    zones: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,7 @@ def open_attempts(session: Session) -> list[OpenAttempt]:
             _LEAD.c.last_agent,
             _LEAD.c.attempts,
             _LEAD.c.fields,
+            _LEAD.c.zones,
         )
         .join(_CAMPAIGN, _CAMPAIGN.c.id == _ATTEMPT.c.campaign_id)
         .join(_LEAD, _LEAD.c.id == _ATTEMPT.c.lead_id)
@@ -129,6 +131,7 @@ def open_attempts(session: Session) -> list[OpenAttempt]:
             answered_at=row.answered_at,
             connected_at=row.connected_at,
             fields=dict(row.fields),
+            zones=row.zones,
         )
         for row in rows
     ]

@@ -9,7 +9,7 @@ import pytest
 from contact_center.terms import AgentState, Outcome
 from tests.calls.world import PHONE, make_order, world
 from tests.support.fake_ari import SILENT, FarEnd
-from tests.support.virtual_clock import on_virtual_clock, run_virtual
+from tests.support.virtual_clock import on_virtual_clock, run_virtual, virtual_now
 
 CUSTOMER = "PJSIP/customer-*@trunk"
 ANSWERS = FarEnd(rings_after=0.5, answers_after=3.0, hangs_up_after=20.0)
@@ -80,6 +80,27 @@ async def test_with_nobody_free_the_customer_is_let_go_before_two_seconds():
         assert result.outcome is Outcome.NO_FREE_OPERATORS
         [customer] = centre.fake.dialled(CUSTOMER)
         assert 1.75 <= customer.ended_at - (customer.created + 1.0) <= 2.0
+
+
+@on_virtual_clock
+async def test_a_call_that_may_not_be_sent_any_more_is_given_back_and_nothing_rings():
+    async with world(PHONE) as centre:
+        centre.fake.far(CUSTOMER, ANSWERS)
+        closed = make_order(1, invite_before=virtual_now())
+        stale = make_order(2, fresh_until=asyncio.get_running_loop().time() - 0.001)
+        for order in (closed, stale):
+            centre.app.place(order)
+            result = await centre.ended(order.call_id)
+            assert (result.outcome, result.withdrawn) == (Outcome.NOT_ATTEMPTED, True)
+        assert centre.fake.dialled(CUSTOMER) == []
+
+
+@on_virtual_clock
+async def test_the_rules_that_were_obeyed_stand_in_the_record():
+    async with world(PHONE) as centre:
+        centre.fake.far(CUSTOMER, ANSWERS)
+        centre.app.place(make_order(law_version="us_federal 2026.1 (abc)"))
+        assert (await centre.ended("call-1")).record["law_version"] == "us_federal 2026.1 (abc)"
 
 
 @on_virtual_clock

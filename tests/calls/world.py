@@ -42,6 +42,9 @@ class Heard:
     def connected(self, order: DialOrder, at: datetime, agent: str, agent_channel_id: str, bridge_id: str) -> None:
         self.steps.append((order.call_id, f"connected {agent}"))
 
+    def let_go(self, order: DialOrder, at: datetime) -> None:
+        self.steps.append((order.call_id, "let go"))
+
     def ended(self, order: DialOrder, result: CallResult) -> None:
         self.results.setdefault(order.call_id, []).append(result)
         self.done.setdefault(order.call_id, asyncio.Event()).set()

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import select
 
 from contact_center.clock import SystemClock
-from contact_center.dialling import CallResult, DialOrder
+from contact_center.dialling import CallResult, DialOrder, PreviewCard
 from contact_center.errors import Unreachable
 from contact_center.models import Agent, Attempt, Campaign, Lead
 from contact_center.options import CampaignOptions
@@ -35,10 +35,26 @@ class Placer:
     orders: list[DialOrder] = field(default_factory=list)
     withdrawn: list[str] = field(default_factory=list)
     placed_at: list[float] = field(default_factory=list)
+    spoken: bool = True
+    cards: dict[str, PreviewCard] = field(default_factory=dict)
+    held: dict[str, Any] = field(default_factory=dict)
+
+    def can_say(self, message: str) -> bool:
+        return self.spoken
 
     def place(self, order: DialOrder) -> None:
         self.orders.append(order)
         self.placed_at.append(time.monotonic())
+
+    def place_held(self, order: DialOrder, offer: object, leg: object) -> None:
+        self.held[order.channel_id] = offer
+        self.place(order)
+
+    def show_preview(self, card: PreviewCard) -> None:
+        self.cards[card.ext] = card
+
+    def hide_preview(self, card: PreviewCard) -> None:
+        del self.cards[card.ext]
 
     def withdraw(self, order: DialOrder) -> None:
         self.withdrawn.append(order.channel_id)
@@ -53,9 +69,17 @@ class Desk:
     engine: Any
     clock: SystemClock
 
-    def end(self, order: DialOrder, outcome: Outcome, sip_code: int | None = None, *, rang: bool = True) -> None:
+    def end(
+        self,
+        order: DialOrder,
+        outcome: Outcome,
+        sip_code: int | None = None,
+        *,
+        rang: bool = True,
+        opted_out: bool = False,
+    ) -> None:
         record = {"attempts": [{"n": order.n, "outcome": outcome.value}]}
-        result = CallResult(outcome, sip_code, rang, "", self.clock.now(), record)
+        result = CallResult(outcome, sip_code, rang, "", self.clock.now(), record, opted_out=opted_out)
         self.dialer.ledger.ended(order, result)
 
     async def placed(self, count: int, deadline: float = 3.0) -> list[DialOrder]:
@@ -77,10 +101,17 @@ class Desk:
 
 @asynccontextmanager
 async def desk(
-    tmp_path: Path, *, agents: int = 3, campaigns: dict[str, dict[str, Any]], trunk: dict[str, Any] | None = None
+    tmp_path: Path,
+    *,
+    agents: int = 3,
+    campaigns: dict[str, dict[str, Any]],
+    trunk: dict[str, Any] | None = None,
+    clock: SystemClock | None = None,
+    placer: Placer | None = None,
+    zones: str = "Europe/London",
 ) -> AsyncIterator[Desk]:
     """Campaigns by name: their leads' numbers under ``leads``, row fields, and options."""
-    url, clock, placer = f"sqlite:///{tmp_path / 'dial.db'}", SystemClock(), Placer()
+    url, clock, placer = f"sqlite:///{tmp_path / 'dial.db'}", clock or SystemClock(), placer or Placer()
     upgrade(url)
     engine = open_engine(url)
     with writing(engine) as session:
@@ -94,7 +125,7 @@ async def desk(
             session.add(campaign)
             session.flush()
             for number in leads:
-                session.add(Lead(campaign_id=campaign.id, number=number, zones="Europe/London", created_at=clock.now()))
+                session.add(Lead(campaign_id=campaign.id, number=number, zones=zones, created_at=clock.now()))
     settings = Settings.model_validate(
         {"trunk": {"main": {"host": "127.0.0.1", **(trunk or {})}}, "database": {"url": url}}
     )

@@ -1,0 +1,258 @@
+"""Preview: an agent is shown the next lead, and only when he takes it is it called.
+
+The agent is held meanwhile, as for a call that rings. The lead is not: it is taken by the claim when the agent
+wants it, so that everything which holds back a call is asked then, in the transaction of the intent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+
+import structlog
+from sqlalchemy.orm import Session
+
+from contact_center.clock import Clock
+from contact_center.dialling import DialOrder, PlaceCall, PreviewCard
+from contact_center.ids import new_id
+from contact_center.numbers import mask
+from contact_center.pops import concealed
+from contact_center.roster import Offer, Roster
+from contact_center.seat import Seat
+from contact_center.settings import Settings
+from contact_center.store.claim_one import claim_one
+from contact_center.store.claims import Claim
+from contact_center.store.facts import PreviewNoted
+from contact_center.store.previews import PreviewLead, preview_leads
+from contact_center.store.writer import Writer
+from contact_center.terms import AgentState, AgentStatus, CampaignMode, CampaignState
+from dialer.calling_hours import CallingHours
+from dialer.campaign import CampaignRun, LiveCall
+from dialer.fresh import Lists, Look
+from dialer.intents import order_of
+from dialer.ledger import Ledger
+from dialer.trunks import Trunks
+
+SKIPPED_SECONDS = 300.0  # how long an agent is not shown a lead again that he let pass, or has just had
+SPARE_LEADS = 20  # looked at beyond the agents there are, for leads that others are shown or have skipped
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Preview:
+    """A lead at an agent's place. ``until``: monotonic seconds."""
+
+    run: CampaignRun
+    lead: PreviewLead
+    offer: Offer
+    card: PreviewCard
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the dialer lends its previews."""
+
+    roster: Roster
+    writer: Writer
+    clock: Clock
+    placer: PlaceCall
+    settings: Settings
+    hours: CallingHours
+    trunks: Trunks
+    ledger: Ledger
+    lists: Lists
+    may_dial: Callable[[], bool]
+    nothing_left: Callable[[CampaignRun, Sequence[str], datetime], Awaitable[None]]
+
+
+class Previews:
+    """Owned by the dialer."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self.shown: dict[str, Preview] = {}
+        self._skipped: dict[tuple[int, str], float] = {}
+
+    # -- showing --------------------------------------------------------------------------------------
+
+    async def look(self, run: CampaignRun, at: datetime) -> None:
+        """End what has lapsed, and show a lead to each free agent of a running campaign. Raises Unreachable."""
+        parts = self._parts
+        self._lapse()
+        if not list(self._free(run)) or (run.look_at is not None and at < run.look_at):
+            return
+        run.look_at = None
+        zones = await parts.hours.open_zones(run, at)
+        few = len(list(self._free(run))) + len(self.shown) + len(self._skipped) + SPARE_LEADS
+        question = partial(
+            preview_leads, campaign_id=run.id, open_zones=zones, profile=run.options.profile, now=at, few=few
+        )
+        leads = await parts.writer.read(question)
+        if not leads:
+            await parts.nothing_left(run, zones, at)
+        if run.state is not CampaignState.RUNNING or run.mode is not CampaignMode.PREVIEW or not parts.may_dial():
+            return
+        taken = {preview.lead.number for preview in self.shown.values()}
+        for lead in leads:
+            if lead.number not in taken and (seat := self._seat_for(run, lead)):
+                taken.add(lead.number)
+                self._show(run, lead, seat, at)
+
+    def _free(self, run: CampaignRun) -> Iterator[Seat]:
+        """Agents of its team who wait for a call, the one who has waited longest first."""
+        idle = [seat for seat in self._parts.roster if seat.serves(run.team) and seat.state is AgentState.IDLE]
+        yield from sorted(idle, key=lambda seat: (seat.idle_since_at, seat.ext))
+
+    def _seat_for(self, run: CampaignRun, lead: PreviewLead) -> Seat | None:
+        """The agent who served this lead before, if he is free, else the next one who has not let it pass."""
+        free = [seat for seat in self._free(run) if (lead.id, seat.ext) not in self._skipped]
+        own = next((seat for seat in free if run.options.sticky and seat.ext == lead.last_agent), None)
+        return own or next(iter(free), None)
+
+    def _show(self, run: CampaignRun, lead: PreviewLead, seat: Seat, at: datetime) -> None:
+        parts, seconds = self._parts, run.options.preview_seconds
+        card = PreviewCard(
+            call_id=new_id("preview"),
+            ext=seat.ext,
+            lead_id=lead.id,
+            campaign=run.name,
+            number=lead.number,
+            hide_number=run.options.hide_number,
+            until_at=at + timedelta(seconds=seconds),
+            fields=lead.fields,
+            screen_pop_url=run.options.screen_pop_url,
+        )
+        parts.placer.show_preview(card)
+        offer = parts.roster.reserve(run.team, card.call_id, seat.ext)
+        if offer is None or offer.ext != seat.ext:  # a caller in a queue was quicker
+            parts.placer.hide_preview(card)
+            if offer is not None:
+                offer.close()
+            return
+        self.shown[seat.ext] = Preview(run, lead, offer, card, parts.clock.monotonic() + seconds)
+        self._note(card, at, "")
+        log.info("lead shown", action="preview", agent=seat.ext, lead_id=lead.id, campaign=run.name)
+
+    def _lapse(self) -> None:
+        now = self._parts.clock.monotonic()
+        self._skipped = {key: until for key, until in self._skipped.items() if until > now}
+        for ext, preview in list(self.shown.items()):
+            run = preview.run
+            if now >= preview.until:
+                self._end(ext, "lapsed")
+            elif run.state is not CampaignState.RUNNING or run.mode is not CampaignMode.PREVIEW:
+                self._end(ext, "withdrawn")
+            elif preview.offer.seat.status is not AgentStatus.ONLINE:
+                self._end(ext, "skipped")
+
+    def changed(self) -> None:
+        """Campaigns or agents were changed: who is shown a lead of a campaign that rests is free again."""
+        self._lapse()
+
+    def next_end_seconds(self, run: CampaignRun) -> float | None:
+        """In how many seconds the first preview of a campaign lapses; None where there is none."""
+        ends = [preview.until for preview in self.shown.values() if preview.run is run]
+        return max(min(ends) - self._parts.clock.monotonic(), 0.0) if ends else None
+
+    def skip(self, ext: str) -> bool:
+        """The agent lets the lead pass: another one is shown it, and he the next. False: he is shown none."""
+        return self._end(ext, "skipped")
+
+    def _end(self, ext: str, why: str) -> bool:
+        preview = self.shown.pop(ext, None)
+        if preview is None:
+            return False
+        if why in ("skipped", "lapsed", "taken"):
+            self._skipped[preview.lead.id, ext] = self._parts.clock.monotonic() + SKIPPED_SECONDS
+        self._note(preview.card, self._parts.clock.now(), why)
+        self._parts.placer.hide_preview(preview.card)
+        if why != "taken":
+            preview.offer.close()
+        return True
+
+    def _note(self, card: PreviewCard, at: datetime, over: str) -> None:
+        hidden = card.hide_number
+        fact = PreviewNoted(
+            ext=card.ext,
+            call_id=card.call_id,
+            lead_id=card.lead_id,
+            campaign=card.campaign,
+            number=mask(card.number) if hidden else card.number,
+            fields=concealed(dict(card.fields), card.number) if hidden else dict(card.fields),
+            until_at=card.until_at,
+            at=at,
+            over=over,
+        )
+        self._parts.writer.post(fact)
+
+    # -- taking ---------------------------------------------------------------------------------------
+
+    async def take(self, ext: str, leg: object = None) -> DialOrder | None:
+        """Call the lead that the agent is shown; None where he is shown none, or it may not be called after all.
+
+        ``leg``: his own call, in which the customer is to arrive. Raises Unreachable.
+        """
+        preview = self.shown.get(ext)
+        if preview is None:
+            return None
+        self._end(ext, "taken")
+        order: DialOrder | None = None
+        try:
+            order = await self._intend(preview)
+        finally:
+            if order is None:
+                preview.offer.close()
+                log.info("not called after all", action="preview", agent=ext, lead_id=preview.lead.id)
+        if order is not None:
+            preview.offer.call_id = order.call_id
+            self._parts.placer.place_held(order, preview.offer, leg)
+            self._parts.roster.change(preview.offer.seat, call_id=order.call_id)
+        return order
+
+    async def _intend(self, preview: Preview) -> DialOrder | None:
+        """Write the intent down; None where nothing may be sent."""
+        parts, run = self._parts, preview.run
+        line = parts.trunks.choose(run.options.trunk)
+        if line is None:
+            return None
+        claim: Claim | None = None
+        try:
+            claim, look = await self._claim(preview, line)
+        finally:
+            if claim is None:
+                parts.trunks.give_back(line)
+        if claim is None:
+            return None
+        allowed, fresh_until = await parts.lists.allowed([claim], look)
+        order = order_of(run, claim, parts.trunks, parts.settings, fresh_until if allowed else float("-inf"))
+        now = parts.clock.monotonic()
+        late = order.is_late(parts.clock.now(), now)
+        if late or not parts.may_dial() or run.state is not CampaignState.RUNNING:
+            parts.ledger.never_placed(run, order)
+            return None
+        parts.ledger.placed(run, LiveCall(order, now))
+        run.last_placed = now
+        return order
+
+    async def _claim(self, preview: Preview, line: str) -> tuple[Claim | None, Look]:
+        parts, run, at = self._parts, preview.run, self._parts.clock.now()
+        zones = await parts.hours.open_zones(run, at)
+
+        def claim(session: Session) -> tuple[Claim | None, Look]:
+            taken = claim_one(
+                session,
+                campaign_id=run.id,
+                lead_id=preview.lead.id,
+                now=at,
+                open_zones=zones,
+                trunk=line,
+                max_attempts=run.options.max_attempts,
+                profile=run.options.profile,
+            )
+            return taken, parts.lists.look()
+
+        return await parts.writer.commit(claim, ahead=True)

@@ -1,0 +1,135 @@
+"""The law on the real Asterisk, judged by what the far end's trunk received and when."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from tests.asterisk.floor import Floor
+from tests.lab.centre import Centre, CommandFailed
+from tests.lab.farend.hearing import OTHER
+from tests.lab.farend.numbers import Behaviour, number_for, refuses, stays
+from tests.lab.farend.record import Side
+from tests.lab.until import until
+
+pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]
+
+LISTED_SECONDS = 0.25  # after the commit of a do-not-call entry no INVITE leaves later
+CANCEL_SECONDS = 1.0  # and a phone that rings is silent
+
+
+SPEAKER = """
+import array, random, sys, wave
+noise = random.Random(1)
+with wave.open(sys.argv[1], "wb") as out:
+    out.setnchannels(1); out.setsampwidth(2); out.setframerate(8000)
+    out.writeframes(array.array("h", [noise.randint(-9000, 9000) for n in range(40000)]).tobytes())
+"""
+"""Five seconds of something that is nobody's voice."""
+LAW = {"profile": "uk_ofcom", "seller": "Acme", "caller_id": "+442079460000", "hours": "00:00-24:00"}
+
+
+@pytest.fixture(scope="module")
+def speaker(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    script: Path = tmp_path_factory.mktemp("speech") / "speaker.py"
+    script.write_text(SPEAKER)
+    return script
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def centre(speaker: Path) -> AsyncIterator[Centre]:
+    command = f"{sys.executable} {speaker} {{file}} {{text}}"
+    async with Centre("law", settings={"speech": {"command": command}}) as made:
+        await made.serve.start()
+        yield made
+
+
+@pytest.fixture(scope="module")
+def floor(centre: Centre) -> Floor:
+    return Floor(centre)
+
+
+@pytest.mark.parametrize("campaign_only", [False, True], ids=["company", "campaign"])
+async def test_a_ringing_call_is_cancelled_within_a_second_of_its_listing(floor: Floor, campaign_only: bool):
+    team = f"dnc{campaign_only:d}"
+    await floor.agent(f"14{campaign_only:d}1", team=team)
+    number = number_for(Behaviour.NEVER_ANSWERS, 700 + campaign_only)
+    await floor.campaign(team, number)
+    customer = await floor.called(number)
+    await floor.cli("dnc", "add", number, *(("--campaign", team) if campaign_only else ()))
+    listed_at = floor.far.clock.now()
+    await customer.until_over(3.0)
+    assert customer.record.ended_at - listed_at < CANCEL_SECONDS
+    [lead] = await floor.cli("lead", "list", team)
+    await until(lambda: len(floor.far.log.attempts(number)) == 1, 1.0, "one call")
+    why = await floor.cli("why", "lead", str(lead["id"]))
+    assert "dnc" in {reason["rule"] for reason in why["reasons"]}
+
+
+async def test_no_invite_leaves_for_a_number_later_than_a_quarter_of_a_second_after_its_listing(floor: Floor):
+    """100 races: leads that are due and a list that grows by their numbers, one after the other."""
+    await floor.agent("1431", team="race")
+    await floor.cli("campaign", "add", "race", "--mode", "power", "--team", "race", "--multiplier", "10")
+    await floor.cli("campaign", "set", "race", "hours=00:00-24:00", "max_attempts=1")
+    numbers = [refuses(486, 5000 + n) for n in range(100)]
+    for number in numbers:
+        await floor.cli("lead", "add", "race", number)
+    await floor.cli("campaign", "start", "race")
+    listed: dict[str, float] = {}
+    for number in numbers:
+        await floor.cli("dnc", "add", number)
+        listed[number] = floor.far.clock.now()
+    late = {
+        call.party: call.invite_at - listed[call.party]
+        for call in floor.far.log.select(Side.CUSTOMER)
+        if call.party in listed and call.invite_at > listed[call.party] + LISTED_SECONDS
+    }
+    assert late == {}
+    await floor.cli("campaign", "stop", "race")
+
+
+async def test_a_person_for_whom_nobody_is_free_hears_in_two_seconds_who_called_and_may_opt_out(floor: Floor):
+    phone = await floor.agent("1441", team="silent")
+    phone.obeys_auto_answer = False  # it rings, and nobody is at his desk
+    numbers = [stays(7000 + n) for n in range(3)]
+    await floor.cli("campaign", "add", "silent", "--mode", "power", "--team", "silent", "--multiplier", "3")
+    await floor.cli("campaign", "set", "silent", *(f"{key}={value}" for key, value in LAW.items()))
+    for number in numbers:
+        await floor.cli("lead", "add", "silent", number)
+    await floor.cli("campaign", "start", "silent")
+    calls = [await floor.called(number) for number in numbers]
+    for call in calls:
+        await call.until_hears(OTHER, 4.0)
+    calls[0].press("9")
+    for call in calls:
+        await call.until_over(15.0)
+    for call in calls:
+        answered_at = call.record.answered_at
+        heard = [x.start_at for x in call.heard().heard if OTHER in x.heard and x.start_at > answered_at + 1.5]
+        assert heard[0] - answered_at <= 2.0
+    assert calls[0].record.ended_at - calls[0].record.answered_at < 4.0
+    assert all(call.record.ended_at - call.record.answered_at > 6.5 for call in calls[1:])
+    record = await floor.record("silent", numbers[1])
+    assert [span["kind"] for span in record["timeline"]] == ["queue", "queue_callback", "menu"]
+    assert record["timeline"][2]["label"] == "silent call message"
+    assert record["disposition"] == "no_free_operators"
+    assert "uk_ofcom" in record["law_version"]
+    listed = await floor.cli("dnc", "list")
+    assert numbers[0] in str(listed)
+    leads = {lead["number"]: lead for lead in await floor.cli("lead", "list", "silent")}
+    assert leads[numbers[0]]["state"] == "dnc"
+    assert leads[numbers[1]]["state"] == "due"
+    shown = await floor.cli("campaign", "show", "silent")
+    assert (shown["dropped"], shown["abandonment"]) == (3, 1.0)
+    await floor.cli("campaign", "stop", "silent")
+
+
+async def test_a_campaign_under_a_law_does_not_start_without_words(floor: Floor):
+    await floor.cli("campaign", "add", "mute", "--mode", "power", "--team", "mute")
+    await floor.cli("campaign", "set", "mute", "profile=us_tsr")
+    with pytest.raises(CommandFailed, match=r"set seller=\.\.\. and caller_id=\.\.\., or silent_message"):
+        await floor.cli("campaign", "start", "mute")
