@@ -29,6 +29,7 @@ from ari_app.client import AriClient
 from ari_app.errors import AriError, Refused
 from ari_app.inbound_desk import open_desk
 from ari_app.inbound_told import Listeners
+from ari_app.menus_open import load_menus, open_menus
 from ari_app.phones import Phones
 from ari_app.provisioning import Account
 from ari_app.queue_log import QueueLog
@@ -174,6 +175,7 @@ class Serve:
         serve = cls(settings, writer, roster, ari, app, dialer, Phones(ari, ami, roster, clock), ami, queue_log, parts)
         app.env.progress = CallRecords(queue_log, roster, dialer.ledger)
         app.env.dispose = serve.dispose
+        app.env.after = open_menus(app.env, writer)
         app.inbound = open_desk(app.env, app.lines, writer, Listeners(writer.post, queue_log, roster, serve.meters))
         dialer.ledger.on_result.append(measure.on_result(serve.meters))
         ari.on_connect = reconcile = Reconciler(
@@ -263,6 +265,8 @@ class Serve:
                 await self.dialer.leads_changed()
             case "queue", _:
                 await self.app.queue_changed(command.entity_id)
+            case (("rating_group" | "category"), _):
+                await load_menus(self.app.env, self.writer)
             case "call", "hangup":
                 await self.app.hang_up(command.entity_id)
 
@@ -292,6 +296,7 @@ class Serve:
         missed = await self._take_controls()
         self.roster.load(await self.writer.read(lambda s: list(s.scalars(select(Agent)))), now)
         await self.app.load_queues()
+        await load_menus(self.app.env, self.writer)
         await self.dialer.load()
         for command in missed:
             if (command.entity, command.action) == ("campaign", "leads"):  # a finished campaign goes on

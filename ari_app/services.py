@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+from ari_app.after_call import AfterCalls
 from ari_app.bridge import BridgePool
 from ari_app.client import AriClient
 from contact_center.clock import Clock
@@ -17,7 +18,8 @@ from contact_center.settings import Settings
 class Services:
     """Built once by the composition root, which sets the last two when the dialer is there.
 
-    ``dispose(call_id, code, by)`` stores a disposition that an agent keyed.
+    ``dispose(call_id, code, by)`` stores a disposition that an agent keyed. ``after``: what agents are asked when the
+    customer has gone; None: nothing.
     """
 
     ari: AriClient
@@ -27,3 +29,4 @@ class Services:
     clock: Clock
     progress: Progress = field(init=False)
     dispose: Callable[[str, str, str], Awaitable[None]] = field(init=False)
+    after: AfterCalls | None = None

@@ -98,5 +98,7 @@ def order_of(run: CampaignRun, claimed: Claim | OpenAttempt, trunks: Trunks, set
         wrap_up_seconds=run.options.wrap_up_seconds,
         ordered_at=claimed.intent_at,
         screen_pop_url=run.options.screen_pop_url,
+        rating_group=run.options.rating_group,
+        rating_ivr=run.options.rating_ivr,
         fields=claimed.fields,
     )

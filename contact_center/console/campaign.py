@@ -25,8 +25,6 @@ NOT_OBEYED_YET = (
     "profile",
     "silent_message",
     "record",
-    "rating_group",
-    "rating_ivr",
 )  # keys that later parts of the product obey
 _KEYS = "mode, multiplier, team or any option, such as ring_seconds=25 or hours=09:00-20:00."
 

@@ -19,6 +19,7 @@ from contact_center.store.call_facts import (
 )
 from contact_center.store.fact import Fact
 from contact_center.store.pace_facts import PaceLearned
+from contact_center.store.rating_facts import CallRated, CategoryKeyed, RatingAsked
 from contact_center.store.state_facts import (
     AgentStateChanged,
     AgentStatusChanged,
@@ -40,10 +41,13 @@ __all__ = [
     "CallFinished",
     "CallLeftQueue",
     "CallQueued",
+    "CallRated",
     "CampaignStateChanged",
+    "CategoryKeyed",
     "Fact",
     "PaceLearned",
     "PaceNoted",
+    "RatingAsked",
     "TrunkNoted",
     "WaitSaid",
 ]
