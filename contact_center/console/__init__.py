@@ -9,6 +9,7 @@ from contact_center.console import (
     analytics,
     call,
     campaign,
+    category,
     dnc,
     lead,
     queue,
@@ -36,6 +37,7 @@ def mount(app: typer.Typer) -> None:
     app.add_typer(dnc.app, name="dnc")
     app.add_typer(call.app, name="call")
     app.add_typer(rating.app, name="rating")
+    app.add_typer(category.app, name="category")
     app.add_typer(why.app, name="why")
     app.add_typer(report.app, name="report")
     app.add_typer(token.app, name="token")

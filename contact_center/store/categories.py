@@ -15,6 +15,7 @@ from contact_center.errors import CallwrightError, UsageError
 from contact_center.models import Call
 from contact_center.models_ratings import CategoryRow
 from contact_center.ratings.choices import Category
+from contact_center.ratings.worth import value_of
 from contact_center.store.admin import By, checked_text, shown
 from contact_center.store.queries_calls import find_call
 
@@ -134,15 +135,3 @@ def annotate_call(session: Session, by: By, call_id: str, note: Note) -> Call:
     payload = {"call_id": call_id, **changes, "value": value_of(call.record)}
     by.note(session, "call", call_id, "annotate", payload, obey=False)
     return call
-
-
-def value_of(record: dict[str, Any]) -> dict[str, str] | None:
-    """What a call is worth: {amount, kind}: the explicit sum, else the virtual one of its categories together."""
-    explicit = record.get("explicit_value")
-    if explicit is not None:
-        return {"amount": str(explicit), "kind": "explicit"}
-    categories = record.get("categories") or []
-    if not categories:
-        return None
-    total = sum((Decimal(str(category.get("value") or 0)) for category in categories), Decimal(0))
-    return {"amount": f"{total:.2f}", "kind": "virtual"}
