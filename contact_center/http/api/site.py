@@ -14,7 +14,19 @@ from fastapi.security import HTTPBearer
 from pydantic import BaseModel
 from starlette.requests import Request
 
-from contact_center.http.api import agents, calls, campaigns, dnc, events, leads, queues, ratings, reports, tracking
+from contact_center.http.api import (
+    agents,
+    calls,
+    campaigns,
+    dnc,
+    events,
+    leads,
+    queues,
+    ratings,
+    report_calls,
+    reports,
+    tracking,
+)
 from contact_center.http.api.desk import ApiDesk
 from contact_center.http.api.gate import PREFIX
 
@@ -70,4 +82,5 @@ def api_routers(desk: ApiDesk) -> list[APIRouter]:
         root.include_router(router)
     beside = APIRouter(route_class=_StrictRoute, responses=REFUSALS, dependencies=[Depends(bearer)])
     tracking.add_routes(beside, desk)
+    report_calls.add_routes(beside, desk)
     return [root, beside]
