@@ -215,8 +215,12 @@ async def test_on_an_open_line_the_menu_is_heard_in_the_line_which_is_free_again
         await both_hear(caller, line, "3106", number)
         caller.hangup()
         await line.until_hears(PROMPT, 5.0)
+        line.press("*81#")
+        await line.until(lambda: PROMPT not in line.hears(), 10.0, "silence")
+        await line.until_hears(PROMPT, 5.0)
         line.press(keys)
         record = await rated(callers, number, 10.0)
+        assert record["disposition"] == "SALE"
         assert record["rating"]["option"] == ("Lost", "Sale")[n]
         await floor.until_state("3106", "idle", 6.0)
         assert not line.is_over
@@ -251,6 +255,7 @@ async def test_the_most_telling_keyings_are_rated_as_they_must_be(callers: Calle
         await callers.queue(queue, did, rating_group="keys", rating_ivr="on")
         phone = await callers.agent(ext, queue)
         caller, agent = await talk(callers, phone, did, number)
+        await callers.talk(1.0)
         caller.hangup()
         await agent.until_hears(PROMPT, 5.0)
         agent.press(keys)

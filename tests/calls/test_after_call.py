@@ -308,3 +308,22 @@ async def test_a_wrong_category_is_told_and_none_chosen_means_no_menu():
         centre.world.fake.hang_up(caller.id)
         await centre.settled()
         assert said(leg) == []
+
+
+@pytest.mark.parametrize("way", ["number:+442079460018", "message"])
+def test_an_overflow_number_or_message_never_gets_the_menu(way):
+    async def life() -> None:
+        async with queue_world(trunk={"main": {"host": "127.0.0.9"}}) as centre:
+            menus = Menus(centre.world.app.env)
+            centre.world.fake.far("PJSIP/*127.0.0.9*", FarEnd(rings_after=0.1, answers_after=0.5))
+            centre.queue("sales", dids=DID, rating_group="sales", rating_ivr="on", max_wait="3", overflow=way)
+            caller = centre.call()
+            await asyncio.sleep(10)
+            outside = centre.world.fake.dialled("PJSIP/*442079460018*")
+            assert bool(outside) == way.startswith("number")
+            centre.world.fake.hang_up(caller.id)
+            await centre.settled()
+            assert menus.facts == []
+            assert [said(channel) for channel in (caller, *outside)] == [[]] * (1 + len(outside))
+
+    run_virtual(life())
