@@ -223,14 +223,15 @@ class AgentLines:
 
     async def _obey(self, seat: Seat, action: Action) -> None:
         """``*8`` CODE ``#`` keyed after the talk, for the customer who was there last."""
-        if isinstance(action, Dispose) and seat.last_call_id and seat.engaged is not AgentState.TALKING:
-            await self._store(seat, action.code)
+        call_id = seat.call_id if seat.in_menu else seat.last_call_id
+        if isinstance(action, Dispose) and call_id and seat.engaged is not AgentState.TALKING:
+            await self._store(seat, call_id, action.code)
 
-    async def _store(self, seat: Seat, code: str) -> None:
+    async def _store(self, seat: Seat, call_id: str, code: str) -> None:
         try:
-            await self._env.dispose(seat.last_call_id, code, f"agent:{seat.ext}")
+            await self._env.dispose(call_id, code, f"agent:{seat.ext}")
         except CallwrightError as error:
-            log.info("disposition refused", action="dispose", call_id=seat.last_call_id, reason=str(error))
+            log.info("disposition refused", action="dispose", call_id=call_id, reason=str(error))
 
     async def _is_heard(self, channel: Channel) -> bool:
         """Whether sound comes from the agent's phone."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import structlog
 
 from ari_app import prompts
+from ari_app.after_call import After, Asked
 from ari_app.agent_leg import AdoptedLeg, Leg
 from ari_app.channel import Channel, GoneKind
 from ari_app.errors import AriError, HungUp
@@ -54,6 +55,7 @@ class InboundCall:
         self._wrap_up_seconds = 0.0
         self._offered_at: dict[str, datetime] = {}
         self._agent = ""
+        self._is_over = False
         self.log = story.CallLog(
             story.Header(
                 id=caller.call_id,
@@ -105,11 +107,24 @@ class InboundCall:
         except HungUp as hangup:
             self._left(hangup)
         finally:
-            at = self.channel.gone.value.at if self.channel.gone.happened else self._now()
-            self.log.add(story.Over(at))
-            self._told_to.finished(at, self._left_from, self._wrap_up_seconds, fold(self.log))
+            self._end()
             if not self.channel.gone.happened:
                 await finish(self.channel.hang_up())
+
+    def _end(self) -> None:
+        """What came of the call is written down, once."""
+        if not self._is_over:
+            self._is_over = True
+            at = self._ended_at()
+            self.log.add(story.Over(at))
+            self._told_to.finished(at, self._left_from, self._wrap_up_seconds, fold(self.log))
+
+    def _ended_by(self, hangup: HungUp) -> None:
+        self._left(hangup)
+        self._end()
+
+    def _asked(self) -> Asked:
+        return Asked.of_queue(self.caller.call_id, self._rules.options, self._language)
 
     async def _through_queues(self, rules: QueueRules, adopted: OpenVisit | None = None) -> None:
         following: QueueRules | None = rules
@@ -119,7 +134,11 @@ class InboundCall:
 
     async def _in_queue(self, rules: QueueRules, adopted: OpenVisit | None) -> QueueRules | None:
         """His stay in one queue and his talk; where he goes on if nobody takes him here, else None."""
-        async with AsyncExitStack() as agent_side, until_hangup(self.channel):
+        async with (
+            AsyncExitStack() as agent_side,
+            After(self._env.after, self.channel, self._ended_by) as after,
+            until_hangup(self.channel),
+        ):
             async with self._place(rules, adopted) as place:
                 if self._visits == 0 and adopted is None and not await self._received(rules, place):
                     return None
@@ -129,6 +148,7 @@ class InboundCall:
                     return await self._send_on(place.rules, rule.end)
                 finally:
                     self._left_from = place.board.position(place.entry)
+            after.talks(taken.leg.channel, taken.offer, self._asked())
             await self._talk(taken.leg)
         return None
 
@@ -198,7 +218,7 @@ class InboundCall:
         if adopted is None and options.max_length and place.board.length(place.rules.name) >= options.max_length:
             raise SentOn(VisitEnd.FULL)
         rings = self._rings()
-        async with self._patience(place) as patience, self._hold(place) as hold:
+        async with place.patience(self._now()) as patience, self._hold(place) as hold:
             if not self._env.ari.live:
                 await self._env.ari.until_live()  # before that it is not known which agents talk
             place.stand()
@@ -228,20 +248,6 @@ class InboundCall:
         else:
             self._told_to.known(visit, "", 0.0)
         self.log.add(visit)
-
-    @asynccontextmanager
-    async def _patience(self, place: Place) -> AsyncIterator[asyncio.Timeout]:
-        """As long as the queue keeps him; then SentOn."""
-        most = place.rules.options.max_wait
-        waited = (self._now() - place.entry.entered_at).total_seconds()
-        limit = asyncio.timeout(max(most - waited, 0.0) if most else None)
-        try:
-            async with limit:
-                yield limit
-        except TimeoutError:
-            if not limit.expired():
-                raise
-            raise SentOn(VisitEnd.TIMEOUT) from None
 
     def _hold(self, place: Place) -> Hold:
         def said(seconds: float) -> None:
@@ -301,7 +307,8 @@ class InboundCall:
         self._agent, self._wrap_up_seconds = ext, self._first.options.wrap_up_seconds
         with self._env.roster.adopt(ext, self.caller.call_id, self._wrap_up_seconds) as offer:
             try:
-                async with until_hangup(self.channel):
+                async with After(self._env.after, self.channel, self._ended_by) as after, until_hangup(self.channel):
+                    after.talks(agent, offer, self._asked())
                     self.log.add(story.Connected(since, offer.seat.name if offer else ext))
                     self._env.ari.spawn(self._clock.stop(), f"no clock {self.channel.id}")
                     await self._talk(AdoptedLeg(agent, bridge_id), welcome=False)
@@ -312,7 +319,7 @@ class InboundCall:
 
     async def _talk(self, leg: Leg, *, welcome: bool = True) -> None:
         """Until one of them leaves."""
-        rules = self._desk.board.queues.get(self._queue, self._first)
+        rules = self._rules
         may_force = rules.options.force_hangup or self._desk.lines.by_channel(leg.channel.id) is not None
         media: tuple[str, ...] = ()
         if welcome:
@@ -323,6 +330,10 @@ class InboundCall:
             await talk.until_over(leg, may_force=may_force, welcome=media)
         finally:
             self._desk.board.handled(rules.name, self._env.clock.monotonic() - began + self._wrap_up_seconds)
+
+    @property
+    def _rules(self) -> QueueRules:
+        return self._desk.board.queues.get(self._queue, self._first)
 
     @property
     def _queue(self) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import structlog
 
 from ari_app import formats, silent_message
+from ari_app.after_call import After, Asked
 from ari_app.agent_keys import Action, Dispose, ForceHangUp, PassOn, obeyed_keys, pass_on
 from ari_app.agent_leg import AdoptedLeg, HeldLeg, Leg, NotTaken, ring_agent
 from ari_app.agent_line import AgentLines
@@ -62,6 +63,7 @@ class OutboundCall:
         self._offers = 0
         self._held: Offer | None = None
         self._own_call: Channel | None = None
+        self._is_over = False
 
     def hold(self, offer: Offer, own_call: Channel | None) -> None:
         """The agent who has asked for this call. It is taken back when he leaves his own call before the answer."""
@@ -99,13 +101,31 @@ class OutboundCall:
         except HungUp as hangup:
             self._left(hangup)
         finally:
-            self._env.progress.ended(self.order, self._result())
+            self._end()
             if self._held is not None:
                 self._held.close()
             if self._own_call is not None and not self._own_call.gone.happened:
                 self._env.ari.spawn(self._own_call.hang_up(), f"end {self._own_call.id}")
             if not self.customer.gone.happened:
                 await finish(self.customer.hang_up())
+
+    def _end(self) -> None:
+        """What came of the call is written down, once."""
+        if not self._is_over:
+            self._is_over = True
+            self._env.progress.ended(self.order, self._result())
+
+    def _ended_by(self, hangup: HungUp) -> None:
+        """The customer's line is free: his record is written before his agent is asked anything."""
+        self._left(hangup)
+        self._end()
+
+    def _after(self) -> After:
+        return After(self._env.after, self.customer, self._ended_by)
+
+    def _asked(self) -> Asked:
+        order, language = self.order, self._env.settings.site.language
+        return Asked(order.call_id, order.rating_group, order.rating_ivr, language=language)
 
     async def _dial_and_serve(self) -> None:
         if await self._ring(place=True):
@@ -119,7 +139,8 @@ class OutboundCall:
         leg = AdoptedLeg(agent, bridge_id)
         with self._env.roster.adopt(ext, self.order.call_id, self.order.wrap_up_seconds) as offer:
             try:
-                async with until_hangup(self.customer):
+                async with self._after() as after, until_hangup(self.customer):
+                    after.talks(agent, offer, self._asked())
                     self._outcome = Outcome.CONNECTED
                     self._agent = ext
                     name = offer.seat.name if offer else ext
@@ -213,7 +234,7 @@ class OutboundCall:
         decide_at = asyncio.get_running_loop().time() + DECIDE_SHARE * self.order.deadline_seconds
         in_time = True
         while in_time:
-            async with AsyncExitStack() as agent_side, until_hangup(self.customer):
+            async with AsyncExitStack() as agent_side, self._after() as after, until_hangup(self.customer):
                 left = decide_at - asyncio.get_running_loop().time()
                 if left <= 0 and self.order.message_required:
                     break
@@ -237,6 +258,7 @@ class OutboundCall:
                     offer.missed(missed.reason)
                     self.log.add(timeline.Missed(self._now(), offer.seat.name, missed.reason))
                 else:
+                    after.talks(leg.channel, offer, self._asked())
                     await self._talk(leg)
                     return
             if in_time:

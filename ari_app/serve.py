@@ -31,6 +31,7 @@ from ari_app.errors import AriError, Refused
 from ari_app.inbound_desk import open_desk
 from ari_app.inbound_told import Listeners
 from ari_app.listed import take_back_listed
+from ari_app.menus_open import load_menus, open_menus
 from ari_app.phones import Phones
 from ari_app.provisioning import Account
 from ari_app.queue_log import QueueLog
@@ -119,6 +120,8 @@ class Serve:
         serve = cls(settings, writer, roster, ari, app, dialer, Phones(ari, ami, roster, clock), ami, queue_log, parts)
         app.env.progress = CallRecords(queue_log, roster, dialer.ledger)
         app.env.dispose, app.env.forbid = serve.dispose, serve.forbid
+
+        app.env.after = open_menus(app.env, writer)
         app.inbound = open_desk(app.env, app.lines, writer, Listeners(writer.post, queue_log, roster, serve.meters))
         app.env.take_preview = dialer.previews.take
         app.env.words = app.inbound.reception.prompts.said
@@ -224,6 +227,8 @@ class Serve:
                 await self.dialer.leads_changed()
             case "queue", _:
                 await self.app.queue_changed(command.entity_id)
+            case (("rating_group" | "category"), _):
+                await load_menus(self.app.env, self.writer)
             case "call", "hangup":
                 await self.app.hang_up(command.entity_id)
 
@@ -253,6 +258,7 @@ class Serve:
         missed = await self._take_controls()
         self.roster.load(await self.writer.read(lambda s: list(s.scalars(select(Agent)))), now)
         await self.app.load_queues()
+        await load_menus(self.app.env, self.writer)
         await self.dialer.load()
         for command in missed:
             if (command.entity, command.action) == ("campaign", "leads"):  # a finished campaign goes on

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+from ari_app.after_call import AfterCalls
 from ari_app.bridge import BridgePool
 from ari_app.client import AriClient
 from contact_center.clock import Clock
@@ -34,6 +35,7 @@ class Services:
     ``dispose(call_id, code, by)`` stores a disposition that an agent keyed; ``words(text)`` are the sounds of a message
     that are ready to be played; ``forbid(order)`` remembers that this person wants no more calls;
     ``take_preview(ext, leg)`` calls the lead that an agent is shown, his own call ``leg`` (a Channel) waiting for it.
+    ``after``: what agents are asked when the customer has gone; None: nothing.
     """
 
     ari: AriClient
@@ -46,3 +48,4 @@ class Services:
     words: Callable[[str], tuple[str, ...]] = _no_words
     forbid: Callable[[DialOrder], None] = _nobody_remembers
     take_preview: Callable[[str, object], Awaitable[DialOrder | None]] = _nothing_shown
+    after: AfterCalls | None = None

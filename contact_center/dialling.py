@@ -23,6 +23,7 @@ class DialOrder:
     ``prefer_agent``: the extension of the agent who served this lead before, tried first.
     ``attempts``: how many of the lead's attempts are used up, this one included; ``n`` counts every dial.
     ``deadline_seconds``: how long after the answer an agent must be on the line.
+    ``rating_group``: by what the agent rates the call, asked on his phone with ``rating_ivr``.
     ``fields``: the lead's own, and ``screen_pop_url`` the campaign's template: for the agent's screen only.
     ``invite_before``: when the calling hours close, None for no limit; ``fresh_until``: until when, in seconds of
     the monotonic clock, the do-not-call lists are as they were when they were looked at.
@@ -53,6 +54,8 @@ class DialOrder:
     wrap_up_seconds: float
     ordered_at: datetime
     screen_pop_url: str = ""
+    rating_group: str = ""
+    rating_ivr: bool = False
     fields: Mapping[str, Any] = field(default_factory=dict, compare=False)
     campaign_id: int = 0
     invite_before: datetime | None = None

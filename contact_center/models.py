@@ -283,7 +283,7 @@ class Callback(SQLModel, table=True):
 
 
 class Rating(SQLModel, table=True):
-    """One act of rating; the newest one of a call is the call's rating."""
+    """One act of rating; the newest one of a call is the call's rating. ``goal``: what it reached, if anything."""
 
     id: int | None = Field(default=None, primary_key=True)
     call_id: str = Field(foreign_key="call.id", index=True, max_length=40)
@@ -293,6 +293,8 @@ class Rating(SQLModel, table=True):
     source: str = Field(max_length=8)
     agent: str = Field(default="", max_length=20)
     at: datetime = _instant(nullable=False)
+    group_name: str = Field(default="", max_length=40)
+    goal: str = Field(default="", max_length=80)
 
 
 class DncEntry(SQLModel, table=True):

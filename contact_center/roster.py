@@ -39,6 +39,16 @@ class Offer:
         self._wrap_up_seconds = wrap_up_seconds
         self._roster.change(self.seat, engaged=AgentState.TALKING, misses=0)
 
+    @contextmanager
+    def menu(self) -> Iterator[None]:
+        """He is asked about the call that is over: wrap-up, which nothing ends before the block does."""
+        self.seat.in_menu = True
+        self._roster.change(self.seat, engaged=AgentState.WRAP_UP)
+        try:
+            yield
+        finally:
+            self.seat.in_menu = False
+
     def missed(self, reason: str) -> None:
         """He did not take the call: ``no_answer`` or ``rejected``, or his phone did not: ``failed``, ``silent``."""
         self._missed = reason
@@ -181,7 +191,7 @@ class Roster:
     def release(self, seat: Seat, missed: str, wrap_up_seconds: float) -> None:
         """End an offer or a talk: next is wrap-up, the end of the idle line, or a pause after too many misses."""
         now = self._clock.now()
-        served = seat.engaged is AgentState.TALKING or missed not in ("", "line_down")
+        served = seat.engaged in (AgentState.TALKING, AgentState.WRAP_UP) or missed not in ("", "line_down")
         if missed in ("failed", "silent"):  # not his doing
             seat.reachable = False
             seat.doubted_at = now if missed == "silent" else None
@@ -293,7 +303,7 @@ class Roster:
             tell(seat)
 
     def _settle(self, seat: Seat) -> None:
-        if seat.status is AgentStatus.OFFLINE and seat.engaged is AgentState.WRAP_UP:
+        if seat.status is AgentStatus.OFFLINE and seat.engaged is AgentState.WRAP_UP and not seat.in_menu:
             seat.engaged, seat.wrap_up_until_at = None, None  # who has left need not wait for the end of it
         self._serve_waiter(seat)
         if seat.state != seat.shown_state:
@@ -368,7 +378,7 @@ class Roster:
 
     def end_wrap_up(self, seat: Seat) -> None:
         """The agent is ready again, by time or because his work after the call is done."""
-        if seat.engaged is AgentState.WRAP_UP:
+        if seat.engaged is AgentState.WRAP_UP and not seat.in_menu:
             self.change(seat, engaged=None, wrap_up_until_at=None, idle_since_at=self._clock.now())
 
     def is_persistent(self, seat: Seat) -> bool:

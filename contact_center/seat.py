@@ -24,7 +24,7 @@ class Seat:
     ``engaged`` is OFFERED, TALKING, WRAP_UP or None; ``line`` is the channel of a persistent agent's own
     call, ``line_doubted`` whether his phone was lost under it; ``doubted_at``: when a call to his phone
     got no sign of life; ``phone_news`` counts what was said of it; ``own_calls``: channels on which his
-    phone hears what a code has done, cut short when a customer comes;
+    phone hears what a code has done, cut short when a customer comes; ``in_menu``: he is asked about his last call;
     ``skills`` are levels by name, ``penalties`` numbers by queue;
     ``shown_state`` is the state last told to others, since ``since_at``; ``watch`` is told of each change.
     """
@@ -49,6 +49,7 @@ class Seat:
     line_doubted: bool = False
     doubted_at: datetime | None = None
     last_call_id: str = ""
+    in_menu: bool = False
     own_calls: list[str] = field(default_factory=list)
     skills: Mapping[str, int] = field(default_factory=dict)
     penalties: Mapping[str, int] = field(default_factory=dict)

@@ -150,11 +150,15 @@ class Trunk(Section):
 
 
 class Agents(Section):
-    """What holds for every agent unless his own row says otherwise."""
+    """What holds for every agent unless his own row says otherwise.
+
+    ``menu_seconds``: the menus after a call, rating and category together, keep an agent from his next one no longer.
+    """
 
     connect: AgentConnect = AgentConnect.ON_DEMAND
     ring_seconds: Annotated[int, Field(ge=3, le=120)] = 20
     max_misses: Annotated[int, Field(ge=1, le=100)] = 2
+    menu_seconds: Annotated[int, Field(ge=5, le=300)] = 60
 
 
 class FastAgi(Section):

@@ -115,6 +115,8 @@ def order_of(
         wrap_up_seconds=run.options.wrap_up_seconds,
         ordered_at=claimed.intent_at,
         screen_pop_url=run.options.screen_pop_url,
+        rating_group=run.options.rating_group,
+        rating_ivr=run.options.rating_ivr,
         fields=claimed.fields,
         campaign_id=claimed.campaign_id,
         invite_before=owed.invite_before,

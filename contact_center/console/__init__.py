@@ -9,9 +9,11 @@ from contact_center.console import (
     analytics,
     call,
     campaign,
+    category,
     dnc,
     lead,
     queue,
+    rating,
     report,
     setup,
     token,
@@ -34,6 +36,8 @@ def mount(app: typer.Typer) -> None:
     app.add_typer(lead.app, name="lead")
     app.add_typer(dnc.app, name="dnc")
     app.add_typer(call.app, name="call")
+    app.add_typer(rating.app, name="rating")
+    app.add_typer(category.app, name="category")
     app.add_typer(why.app, name="why")
     app.add_typer(report.app, name="report")
     app.add_typer(token.app, name="token")

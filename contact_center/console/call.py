@@ -9,6 +9,7 @@ from typing import Any
 import typer
 from rich.console import RenderableType
 
+from contact_center.console import category, rating
 from contact_center.console.chart import call_view
 from contact_center.console.context import Console, console_of
 from contact_center.console.lead import number_of, refuse_json_to_stdout
@@ -32,6 +33,8 @@ from contact_center.store.queries_calls import (
 )
 
 app = typer.Typer(help="Calls: records, and calls in progress.", no_args_is_help=False)
+app.command(epilog=rating.RATE_EXAMPLE)(rating.rate)
+app.command(epilog=category.ANNOTATE_EXAMPLE)(category.annotate)
 CallId = typer.Argument(metavar="ID", help="The call's id, as `call list` shows it.")
 OfCampaign = typer.Option("", "--campaign", help="Only this campaign.")
 OfQueue = typer.Option("", "--queue", help="Only this queue.")

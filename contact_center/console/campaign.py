@@ -24,8 +24,6 @@ Name = typer.Argument(metavar="NAME")
 NOT_OBEYED_YET = (
     "amd",
     "record",
-    "rating_group",
-    "rating_ivr",
 )  # keys that later parts of the product obey
 _KEYS = "mode, multiplier, team or any option, such as ring_seconds=25 or hours=09:00-20:00."
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from contact_center.console import report_abandonment, report_evidence, report_queues, tracking
+from contact_center.console import report_abandonment, report_evidence, report_queues, report_ratings, tracking
 
 app = typer.Typer(help="Reports.", no_args_is_help=False)
 app.command(epilog=report_abandonment.EXAMPLE)(report_abandonment.abandonment)
@@ -12,3 +12,6 @@ app.command(epilog=report_evidence.EXAMPLE)(report_evidence.evidence)
 app.command(epilog=report_queues.QUEUES_EXAMPLE)(report_queues.queues)
 app.command(epilog=report_queues.AGENTS_EXAMPLE)(report_queues.agents)
 app.command(epilog=tracking.MATCHING_EXAMPLE)(tracking.matching)
+app.command(epilog=report_ratings.RATINGS_EXAMPLE)(report_ratings.ratings)
+app.command(epilog=report_ratings.GOALS_EXAMPLE)(report_ratings.goals)
+app.command(epilog=report_ratings.CALLS_EXAMPLE)(report_ratings.calls)

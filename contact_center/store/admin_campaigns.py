@@ -17,6 +17,7 @@ from contact_center.outcomes import USED_UP
 from contact_center.silent_text import refuse_without_words
 from contact_center.store.admin import By, checked_name, shown
 from contact_center.store.queries import campaign_options, find_campaign, live_counts
+from contact_center.store.ratings import checked_group
 from contact_center.terms import CampaignMode, CampaignState, LeadState
 
 _CALLER_ID = re.compile(r"\+?[0-9]{0,19}\Z")
@@ -49,6 +50,7 @@ def add_campaign(session: Session, by: By, name: str, values: dict[str, str], tr
     if session.scalars(select(Campaign).where(col(Campaign.name) == name)).first():
         raise UsageError(f"There is already a campaign {name}; choose another name, or use `campaign set`.")
     campaign = Campaign(name=name, created_at=by.at, options=CampaignOptions().model_dump(mode="json"))
+    checked_group(session, values.get("rating_group", ""))
     _apply(campaign, values, trunks)
     session.add(campaign)
     session.flush()
@@ -62,6 +64,7 @@ def set_campaign(session: Session, by: By, name: str, values: dict[str, str], tr
     if not values:
         known = ", ".join((*_OWN_COLUMNS, *CampaignOptions.model_fields))
         raise UsageError(f"Say what to change, as multiplier=1.2; known are {known}.")
+    checked_group(session, values.get("rating_group", ""))
     _apply(campaign, values, trunks)
     if "max_attempts" in values:
         _close_used_up(session, by, campaign)

@@ -13,8 +13,9 @@ from contact_center.models import Queue
 from contact_center.options import Overflow, QueueOptions
 from contact_center.store.admin import By, checked_name, shown
 from contact_center.store.queries_agents import find_queue, list_queues, queue_options
+from contact_center.store.ratings import checked_group
 
-NOT_OBEYED_YET = ("callback", "rating_group", "rating_ivr", "category_menu", "record", "source")
+NOT_OBEYED_YET = ("callback", "record")
 """Keys that are stored and that a running ``serve`` does not look at yet."""
 
 _DID = re.compile(r"\+?[0-9A-Za-z]{1,19}\Z")
@@ -48,6 +49,7 @@ def _checked(session: Session, name: str, options: QueueOptions, values: dict[st
     for key, value in changed.model_dump().items():
         if isinstance(value, str) and any(not c.isprintable() for c in value):
             raise UsageError(f"{key} has control characters; leave them out.")
+    checked_group(session, changed.rating_group)
     way = Overflow.parse(changed.overflow)
     if way.kind == "queue" and way.target == name:
         raise UsageError(f"Queue {name} cannot overflow into itself; name another one.")

@@ -21,6 +21,7 @@ from contact_center.store.fact import Fact
 from contact_center.store.law_facts import NumberForbidden
 from contact_center.store.pace_facts import PaceLearned
 from contact_center.store.previews import PreviewNoted
+from contact_center.store.rating_facts import CallRated, CategoryKeyed, RatingAsked
 from contact_center.store.state_facts import (
     AgentStateChanged,
     AgentStatusChanged,
@@ -42,12 +43,15 @@ __all__ = [
     "CallFinished",
     "CallLeftQueue",
     "CallQueued",
+    "CallRated",
     "CampaignStateChanged",
+    "CategoryKeyed",
     "Fact",
     "NumberForbidden",
     "PaceLearned",
     "PaceNoted",
     "PreviewNoted",
+    "RatingAsked",
     "TrunkNoted",
     "WaitSaid",
 ]

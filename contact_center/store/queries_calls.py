@@ -16,6 +16,7 @@ from contact_center.clock import iso
 from contact_center.errors import NotFound, UsageError
 from contact_center.law.places import Places
 from contact_center.models import Agent, Attempt, Call, Lead
+from contact_center.ratings.worth import value_of
 from contact_center.store.queries_callers import caller_so_far
 from contact_center.terms import CallKind, Direction, Outcome
 from contact_center.timeline import Answered, CallLog, Connected, Ended, Header, Rang, fold
@@ -101,6 +102,7 @@ def call_document(call: Call) -> dict[str, Any]:
         "attempts": record.get("attempts") or [],
         "rating": record.get("rating"),
         "categories": record.get("categories") or [],
+        "value": value_of(record),
         "comment": record.get("comment"),
         "call_score": record.get("call_score"),
         "agent_score": record.get("agent_score"),

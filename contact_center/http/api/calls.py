@@ -55,7 +55,7 @@ def add_routes(router: APIRouter, desk: ApiDesk) -> None:
 
         def found(session: Session) -> dict[str, Any]:
             call = find_call(session, call_id)
-            _own_call(session, caller, call)
+            own_call(session, caller, call)
             return Hidden.for_(session, caller).call(live_document(session, call, now, language))
 
         return await desk.show(found)
@@ -122,7 +122,7 @@ def _add_changing(router: APIRouter, desk: ApiDesk) -> None:
 
         def change(session: Session, by: By) -> dict[str, Any]:
             call = find_call(session, call_id)
-            _own_call(session, caller, call)
+            own_call(session, caller, call)
             zone = lead_zone(session, call, desk.settings.site.timezone)
             due = instant(given.callback_at, zone, now, "callback_at") if given.callback_at else None
             call = dispose_call(session, by, call_id, given.code, callback_at=due, dnc=given.dnc)
@@ -135,7 +135,7 @@ def _moment(desk: ApiDesk, text: str, name: str) -> datetime | None:
     return instant(text, desk.settings.site.timezone, desk.clock.now(), name) if text else None
 
 
-def _own_call(session: Session, caller: Caller, call: Call) -> None:
+def own_call(session: Session, caller: Caller, call: Call) -> None:
     """An agent's token sees and disposes of the calls that he has or had. Raises Forbidden."""
     if caller.role is not ApiRole.AGENT:
         return

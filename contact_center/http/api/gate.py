@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import unicodedata
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -21,7 +22,9 @@ from contact_center.terms import ApiRole
 
 PREFIX = "/v1"
 TRACKING = "/tracking"
-_GUARDED = (PREFIX, TRACKING)
+REPORTS = "/reports"
+"""Here a browser or an old script may give a token's name and the token by HTTP Basic."""
+_GUARDED = (PREFIX, TRACKING, REPORTS)
 MOST_BODY_BYTES = 1_048_576
 BODY_SECONDS = 10.0
 """How long the body of a request may take to come."""
@@ -29,6 +32,7 @@ LONGEST_ADDRESS = 4096
 _CALLER = "callwright.caller"
 _CLOSE = {"Connection": "close"}
 _WHO = {"WWW-Authenticate": 'Bearer realm="callwright"'}
+_WHO_BASIC = {"WWW-Authenticate": 'Basic realm="callwright", charset="UTF-8"'}
 
 log = structlog.get_logger(__name__)
 
@@ -48,7 +52,7 @@ class _TooSlow(HTTPException):
 
 
 class Gate:
-    """ASGI middleware for everything under ``/v1`` and ``/tracking``; the rest passes as it is."""
+    """ASGI middleware for everything under ``/v1``, ``/tracking`` and ``/reports``; the rest passes as it is."""
 
     def __init__(self, app: ASGIApp, desk: ApiDesk) -> None:
         self._app, self._desk = app, desk
@@ -87,11 +91,16 @@ class Gate:
     async def _stranger(self, scope: Scope) -> Response | None:
         given = [value for name, value in scope["headers"] if name == b"authorization"]
         scheme, _, token = given[0].decode("latin-1").partition(" ") if len(given) == 1 else ("", "", "")
-        if scheme.lower() != "bearer" or not token.strip():
+        scheme, token = scheme.lower(), token.strip()
+        name: str | None = None
+        is_report = str(scope.get("path", "")).startswith(f"{REPORTS}/")
+        if scheme == "basic" and is_report:
+            scheme, (name, token) = "bearer", _basic(token)
+        if scheme != "bearer" or not token:
             sentence = "A token is wanted, as Authorization: Bearer cw_...; `callwright token add` makes one."
-            return refusal(401, sentence, {**_WHO, **_CLOSE})
-        caller = await self._desk.tokens.caller(token.strip())
-        if caller is not None:
+            return refusal(401, sentence, {**(_WHO_BASIC if is_report else _WHO), **_CLOSE})
+        caller = await self._desk.tokens.caller(token)
+        if caller is not None and name in (None, caller.name):
             scope[_CALLER] = caller
             return None
         address = str((scope.get("client") or ("unknown",))[0])
@@ -102,6 +111,15 @@ class Gate:
             headers = {"Retry-After": str(round(wait_seconds) + 1), **_CLOSE}
             return refusal(429, "Too many wrong tokens came from this address; wait a minute.", headers)
         return refusal(401, "This token is not known, or was removed.", {**_WHO, **_CLOSE})
+
+
+def _basic(text: str) -> tuple[str, str]:
+    """Name and password of HTTP Basic; both empty where it is none."""
+    try:
+        name, _, password = base64.b64decode(text, validate=True).decode().partition(":")
+    except ValueError:
+        return "", ""
+    return name, password
 
 
 def _malformed(scope: Scope) -> Response | None:

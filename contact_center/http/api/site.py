@@ -14,7 +14,19 @@ from fastapi.security import HTTPBearer
 from pydantic import BaseModel
 from starlette.requests import Request
 
-from contact_center.http.api import agents, calls, campaigns, dnc, events, leads, queues, reports, tracking
+from contact_center.http.api import (
+    agents,
+    calls,
+    campaigns,
+    dnc,
+    events,
+    leads,
+    queues,
+    ratings,
+    report_calls,
+    reports,
+    tracking,
+)
 from contact_center.http.api.desk import ApiDesk
 from contact_center.http.api.gate import PREFIX
 
@@ -64,10 +76,11 @@ def api_routers(desk: ApiDesk) -> list[APIRouter]:
     """All routes: under ``/v1``, and those of tracking, whose addresses web sites know."""
     bearer = HTTPBearer(auto_error=False, description="A token of `callwright token add`.")
     root = APIRouter(prefix=PREFIX, route_class=_StrictRoute, responses=REFUSALS, dependencies=[Depends(bearer)])
-    for part in (campaigns, leads, agents, calls, dnc, queues, reports, events):
+    for part in (campaigns, leads, agents, calls, ratings, dnc, queues, reports, events):
         router = APIRouter(route_class=_StrictRoute)
         part.add_routes(router, desk)
         root.include_router(router)
     beside = APIRouter(route_class=_StrictRoute, responses=REFUSALS, dependencies=[Depends(bearer)])
     tracking.add_routes(beside, desk)
+    report_calls.add_routes(beside, desk)
     return [root, beside]

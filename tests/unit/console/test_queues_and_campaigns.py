@@ -89,6 +89,7 @@ QUEUE_VALUES = {
 def test_every_key_of_queue_set_can_be_set(cli: Cli) -> None:
     assert set(QUEUE_VALUES) == set(QueueOptions.model_fields)
     cli.ok("queue", "add", "support")
+    cli.ok("rating", "group", "add", "talks")
     cli.ok("queue", "set", "support", *(f"{key}={text}" for key, (text, _) in QUEUE_VALUES.items()))
     shown = cli.json("queue", "show", "support")["options"]
     assert shown == {key: value for key, (_, value) in QUEUE_VALUES.items()}
@@ -177,6 +178,7 @@ CAMPAIGN_VALUES = {
 
 def test_every_key_of_campaign_set_can_be_set(cli: Cli) -> None:
     assert set(CAMPAIGN_VALUES) == set(CampaignOptions.model_fields)
+    cli.ok("rating", "group", "add", "sales")
     cli.ok("campaign", "add", "spring", "--mode", "power", "--multiplier", "1.2")
     words = [f"{key}={text}" for key, (text, _) in CAMPAIGN_VALUES.items()]
     cli.ok("campaign", "set", "spring", *words, "mode=predictive", "multiplier=0.1", "team=sales")

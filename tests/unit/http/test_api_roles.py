@@ -32,6 +32,8 @@ MATRIX = [
     ("GET", "/v1/calls/call-1", {SUPERVISOR, READ, AGENT}),
     ("POST", "/v1/calls/call-1/hangup", {SUPERVISOR}),
     ("POST", "/v1/calls/call-1/dispose", {SUPERVISOR, AGENT}),
+    ("POST", "/v1/calls/call-1/rate", {SUPERVISOR, AGENT}),
+    ("POST", "/v1/calls/call-1/annotate", {SUPERVISOR, AGENT}),
     ("GET", "/v1/dnc", {SUPERVISOR, READ}),
     ("POST", "/v1/dnc", {SUPERVISOR, PUSH}),
     ("DELETE", "/v1/dnc/+447421000007", {SUPERVISOR}),
@@ -48,7 +50,13 @@ MATRIX = [
 async def test_a_role_may_do_what_is_its_own_and_nothing_else(
     api: ApiWorld, method: str, path: str, allowed: set[str]
 ) -> None:
-    bodies = {"pause": {"reason": "x"}, "erase": {"number": NUMBER}, "dispose": {"code": "SALE"}}
+    bodies = {
+        "pause": {"reason": "x"},
+        "erase": {"number": NUMBER},
+        "dispose": {"code": "SALE"},
+        "rate": {"option": "1"},
+        "annotate": {"comment": "x"},
+    }
     body = bodies.get(path.rsplit("/", 1)[1], {"number": NUMBER})
     for role in (SUPERVISOR, READ, PUSH, AGENT):
         if role in allowed and path.endswith("/events"):
