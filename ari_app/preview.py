@@ -23,7 +23,10 @@ def spoken(card: PreviewCard, env: Services) -> tuple[str, ...]:
     name = next((str(card.fields[key]) for key in NAME_FIELDS if card.fields.get(key)), "")
     if name and (words := env.words(f"{name}.")):
         return words
-    return ("sound:beep",) if card.hide_number else (f"digits:{card.number.removeprefix('+')}",)
+    if card.hide_number:
+        return ("sound:beep",)
+    # one sound each: Asterisk does not stop ``digits:`` before its end, and the customer would wait for that
+    return tuple(f"sound:digits/{digit}" for digit in card.number if digit.isdigit())
 
 
 async def announce(card: PreviewCard, env: Services, lines: AgentLines) -> None:
