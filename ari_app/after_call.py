@@ -75,7 +75,13 @@ class AfterCalls:
         group = self.book.groups.get(asked.rating_group) if asked.rating_ivr else None
         return group if group is not None and group.options else None
 
-    async def ask(self, agent: Channel, ext: str, asked: Asked, *, customer_ended: bool) -> None:
+    async def after(self, agent: Channel, offer: Offer, asked: Asked, *, customer_ended: bool) -> None:
+        """Ask an agent who is alone on his leg; he wraps up meanwhile. Also after a customer who did not answer."""
+        if self.wants(asked, customer_ended=customer_ended) and not agent.gone.happened:
+            with offer.menu():
+                await self._ask(agent, offer.ext, asked, customer_ended=customer_ended)
+
+    async def _ask(self, agent: Channel, ext: str, asked: Asked, *, customer_ended: bool) -> None:
         """Lead the agent through what applies, within the limit. Never raises but for a shutdown."""
         group = self._group(asked)
         rating = RatingMenu(group) if group is not None else None
@@ -199,8 +205,7 @@ class After:
         if not self._desk.wants(asked, customer_ended=by_customer):
             return
         self._over(error)
-        with offer.menu():
-            await self._desk.ask(agent, offer.ext, asked, customer_ended=by_customer)
+        await self._desk.after(agent, offer, asked, customer_ended=by_customer)
 
 
 def _any_key(_: str) -> prompts.Match:

@@ -25,10 +25,16 @@ import structlog
 RATE = 8000
 SPEAK_SECONDS = 30.0
 """How long the command may take for one text."""
+ABSENT_SECONDS = 60.0
+"""How long a command that is not installed is not looked for again."""
 LONGEST_TEXT = 2000
 _OWN_WORD = re.compile(r"[a-z0-9_]{1,60}\Z")
 
 log = structlog.get_logger(__name__)
+
+
+class _NotInstalled(Exception):
+    """There is no such program."""
 
 
 class Speech:
@@ -38,6 +44,7 @@ class Speech:
         self._command, self._folder, self._spawn = command, folder, spawn
         self._making: set[Path] = set()
         self._one_at_a_time = asyncio.Lock()
+        self._absent_until = float("-inf")
 
     def own(self, word: str, language: str) -> str | None:
         """The site's own recording of a prompt, by its name; None where there is none."""
@@ -51,10 +58,14 @@ class Speech:
         path = self._path(text, language)
         if path.is_file():
             return _media(path)
-        if self._command and path not in self._making:
+        if self._command and path not in self._making and not self._is_absent:
             self._making.add(path)
             self._spawn(self.make(text, language), "speech")
         return None
+
+    @property
+    def _is_absent(self) -> bool:
+        return asyncio.get_running_loop().time() < self._absent_until
 
     def _path(self, text: str, language: str) -> Path:
         key = hashlib.sha256(f"{self._command}\0{language}\0{text}".encode()).hexdigest()[:24]
@@ -65,8 +76,11 @@ class Speech:
         path = self._path(text, language)
         try:
             async with self._one_at_a_time, asyncio.timeout(SPEAK_SECONDS):
-                if not path.is_file():
+                if not path.is_file() and not self._is_absent:
                     await self._run(text[:LONGEST_TEXT], language, path)
+        except _NotInstalled as error:
+            self._absent_until = asyncio.get_running_loop().time() + ABSENT_SECONDS
+            log.warning("the speech command is not installed", action="speech", reason=str(error))
         except (OSError, TimeoutError, ValueError, EOFError, wave.Error) as error:
             log.warning(
                 "words could not be spoken", action="speech", language=language, reason=str(error) or "too slow"
@@ -79,12 +93,15 @@ class Speech:
         raw = path.with_suffix(".raw.wav")
         words = {"text": text, "language": language, "voice": language, "file": str(raw)}
         command = [_filled(part, words) for part in shlex.split(self._command)]
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *command,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.DEVNULL,
+            )
+        except FileNotFoundError:
+            raise _NotInstalled(f"{command[0]} is not there") from None
         try:
             code = await process.wait()
         except BaseException:

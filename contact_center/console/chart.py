@@ -31,6 +31,13 @@ def call_view(document: dict[str, Any], zone: str) -> RenderableType:
 def _readable(key: str, value: Any, zone: str) -> Any:
     if key.endswith("_at"):
         return local(value, zone)
+    if key == "rating":
+        acts = [f"{act['option']} {act['value'] or ''}".strip() for act in value["history"]]
+        return f"{acts[-1]} ({value['source']})" + (f", before: {', '.join(acts[:-1])}" if acts[1:] else "")
+    if key == "categories":
+        return ", ".join(f"{category['number']} {category['name']}" for category in value)
+    if key == "value":
+        return f"{value['amount']} ({value['kind']})"
     return seconds(value) if key.endswith("_seconds") else value
 
 

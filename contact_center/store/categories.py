@@ -17,6 +17,7 @@ from contact_center.models_ratings import CategoryRow
 from contact_center.ratings.choices import Category
 from contact_center.ratings.worth import value_of
 from contact_center.store.admin import By, checked_text, shown
+from contact_center.store.changes import add_audit, add_event
 from contact_center.store.queries_calls import find_call
 
 ENTITY = "category"
@@ -133,5 +134,10 @@ def annotate_call(session: Session, by: By, call_id: str, note: Note) -> Call:
     call.record = {**call.record, **changes}
     session.flush()
     payload = {"call_id": call_id, **changes, "value": value_of(call.record)}
-    by.note(session, "call", call_id, "annotate", payload, obey=False)
+    add_event(session, at=by.at, entity="call", entity_id=call_id, type="call.annotate", payload=payload)
+    # what is said of a person is not kept where nothing is ever deleted
+    saved = {"saved": sorted(changes)}
+    add_audit(
+        session, at=by.at, actor=by.actor, action="annotate", entity="call", entity_id=call_id, detail=saved
+    )  # fmt: skip
     return call

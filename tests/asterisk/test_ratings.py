@@ -215,8 +215,8 @@ async def test_on_an_open_line_the_menu_is_heard_in_the_line_which_is_free_again
         await both_hear(caller, line, "3106", number)
         caller.hangup()
         await line.until_hears(PROMPT, 5.0)
-        line.press("*81#")
-        await line.until(lambda: PROMPT not in line.hears(), 10.0, "silence")
+        line.press("*81#")  # a disposition, and for the menu a wrong option: it is said again
+        await callers.talk(2.5)
         await line.until_hears(PROMPT, 5.0)
         line.press(keys)
         record = await rated(callers, number, 10.0)
@@ -268,3 +268,33 @@ async def test_the_most_telling_keyings_are_rated_as_they_must_be(callers: Calle
     async with asyncio.TaskGroup() as all_of_them:
         for n, (keys, wanted) in enumerate(KEYINGS.items()):
             all_of_them.create_task(one(n, keys, wanted))
+
+
+async def test_a_talk_that_outlived_serve_is_rated_and_a_crash_in_the_menu_frees_the_agent(callers: Callers):
+    floor, did, serve = callers.floor, "442079463108", callers.floor.centre.serve
+    await group(floor, "crash")
+    await callers.queue("crash", did, rating_group="crash", rating_ivr="on")
+    phone = await callers.agent("3108", "crash")
+    caller, agent = await talk(callers, phone, did, "+447400003181")
+    await callers.talk(0.5)
+    serve.kill()
+    await serve.ended()
+    await serve.start()
+    caller.hangup()
+    await agent.until_hears(PROMPT, 5.0)
+    agent.press("2")
+    assert (await rated(callers, "+447400003181", 8.0))["rating"]["option"] == "Lost"
+    await agent.until_over(5.0)
+    caller, agent = await talk(callers, phone, did, "+447400003182")
+    await callers.talk(0.5)
+    caller.hangup()
+    await agent.until_hears(PROMPT, 5.0)
+    await callers.record("+447400003182")
+    serve.kill()
+    await serve.ended()
+    await serve.start()
+    await agent.until_over(10.0)
+    await floor.until_state("3108", "idle", 10.0)
+    record = await callers.record("+447400003182")
+    assert (record["call_state"], record["rating"]) == ("NORMAL_CLEARING_A", None)
+    await callers.nothing_left()

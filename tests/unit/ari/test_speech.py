@@ -117,3 +117,13 @@ def test_any_rate_becomes_8_khz():
 
 def test_sounds_lie_beside_the_database():
     assert sounds_folder("sqlite:////var/lib/callwright/callwright.db") == Path("/var/lib/callwright/sounds")
+
+
+async def test_a_command_that_is_not_installed_is_looked_for_once_a_minute_and_not_for_each_word(tmp_path: Path):
+    desk = Desk(tmp_path, "/nonexistent/speak {file}")
+    for words in ("One", "Two"):
+        assert desk.speech.spoken(words, "en") is None
+    await desk.made()
+    assert len(desk.tasks) == 2
+    assert desk.speech.spoken("Three", "en") is None
+    assert len(desk.tasks) == 2

@@ -38,6 +38,9 @@ def test_a_call_has_one_or_several_categories_a_comment_and_scores(both: Cli) ->
     shown = both.json("call", "annotate", "call-1", *words)
     assert (shown["categories"], shown["comment"]) == ([ADDRESS, ORDER], "asked the way")
     assert (shown["call_score"], shown["agent_score"]) == (4, 5)
+    in_the_terminal = both.ok("call", "show", "call-1")
+    assert "3 Asked for the address, 12 Order" in in_the_terminal
+    assert "100.00 (virtual)" in in_the_terminal
     with both.reading() as session:
         [event] = [e for e in read_events(session, after_id=0) if e.entity == "call"]
     assert (event.type, event.payload["categories"], event.payload["value"]) == (

@@ -111,6 +111,7 @@ def test_rerating_replaces_the_rating_and_is_a_further_event_of_the_history(both
     second = both.json("call", "rate", "call-1", "sale", "--value", "29.99")["rating"]
     assert (second["option"], second["digit"], second["value"]) == ("Sale", 1, "29.99")
     assert [(h["option"], h["goal"]) for h in second["history"]] == [("Lost", "lost"), ("Sale", "bought")]
+    assert "Sale 29.99 (cli), before: Lost" in both.ok("call", "show", "call-1")
     rated = [payload for type_, payload in events(both) if type_ == "call.rated"]
     assert [(p["option"], p["was"], p["value"], p["goal"]) for p in rated] == [
         ("Lost", None, None, "lost"),
