@@ -29,6 +29,7 @@ from ari_app.client import AriClient
 from ari_app.errors import AriError, Refused
 from ari_app.inbound_desk import open_desk
 from ari_app.inbound_told import Listeners
+from ari_app.own_desk import open_own_desk
 from ari_app.phones import Phones
 from ari_app.provisioning import Account
 from ari_app.queue_log import QueueLog
@@ -175,6 +176,7 @@ class Serve:
         app.env.progress = CallRecords(queue_log, roster, dialer.ledger)
         app.env.dispose = serve.dispose
         app.inbound = open_desk(app.env, app.lines, writer, Listeners(writer.post, queue_log, roster, serve.meters))
+        app.own = open_own_desk(app.env, app.lines, app.inbound.reception.board, writer, serve.meters)
         dialer.ledger.on_result.append(measure.on_result(serve.meters))
         ari.on_connect = reconcile = Reconciler(
             app=app,
@@ -263,6 +265,8 @@ class Serve:
                 await self.dialer.leads_changed()
             case "queue", _:
                 await self.app.queue_changed(command.entity_id)
+            case "call", "place":
+                self.app.place_own(command.entity_id, command.payload, command.at)
             case "call", "hangup":
                 await self.app.hang_up(command.entity_id)
 

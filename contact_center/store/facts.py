@@ -18,6 +18,7 @@ from contact_center.store.call_facts import (
     WaitSaid,
 )
 from contact_center.store.fact import Fact
+from contact_center.store.own_facts import OwnCallAnswered, OwnCallPlaced
 from contact_center.store.pace_facts import PaceLearned
 from contact_center.store.state_facts import (
     AgentStateChanged,
@@ -42,6 +43,8 @@ __all__ = [
     "CallQueued",
     "CampaignStateChanged",
     "Fact",
+    "OwnCallAnswered",
+    "OwnCallPlaced",
     "PaceLearned",
     "PaceNoted",
     "TrunkNoted",
