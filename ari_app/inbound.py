@@ -20,7 +20,7 @@ from ari_app.inbound_told import InboundTold
 from ari_app.outside import OutsideCall
 from ari_app.queue_music import DeadMan, Hold, Music
 from ari_app.queue_place import Place, SentOn
-from ari_app.queue_rings import FREE_SECONDS, QueueRing, Rings, Taken
+from ari_app.queue_rings import QueueRing, Rings, Taken, let_go
 from ari_app.reception import Caller, Reception
 from ari_app.scope import finish, until_hangup
 from ari_app.services import Services
@@ -129,8 +129,7 @@ class InboundCall:
                     return await self._send_on(place.rules, rule.end)
                 finally:
                     self._left_from = place.board.position(place.entry)
-            await self._talk(taken.leg)
-        return None
+            return await self._talk(taken.leg, agent_side)
 
     def _place(self, rules: QueueRules, adopted: OpenVisit | None) -> Place:
         now = self._now()
@@ -299,19 +298,18 @@ class InboundCall:
     async def _talk_on(self, agent: Channel, ext: str, bridge_id: str, since: datetime) -> None:
         """A talk of an earlier process."""
         self._agent, self._wrap_up_seconds = ext, self._first.options.wrap_up_seconds
-        with self._env.roster.adopt(ext, self.caller.call_id, self._wrap_up_seconds) as offer:
-            try:
-                async with until_hangup(self.channel):
-                    self.log.add(story.Connected(since, offer.seat.name if offer else ext))
-                    self._env.ari.spawn(self._clock.stop(), f"no clock {self.channel.id}")
-                    await self._talk(AdoptedLeg(agent, bridge_id), welcome=False)
-            finally:
-                if self._desk.lines.by_channel(agent.id) is None:
-                    await finish(agent.hang_up())
-                    await finish(agent.gone_within(FREE_SECONDS))
+        async with AsyncExitStack() as agent_side:
+            adopted = self._env.roster.adopt(ext, self.caller.call_id, self._wrap_up_seconds)
+            offer = agent_side.enter_context(adopted)
+            if self._desk.lines.by_channel(agent.id) is None:
+                agent_side.push_async_callback(let_go, agent)
+            async with until_hangup(self.channel):
+                self.log.add(story.Connected(since, offer.seat.name if offer else ext))
+                self._env.ari.spawn(self._clock.stop(), f"no clock {self.channel.id}")
+                await self._talk(AdoptedLeg(agent, bridge_id), agent_side, welcome=False)
 
-    async def _talk(self, leg: Leg, *, welcome: bool = True) -> None:
-        """Until one of them leaves."""
+    async def _talk(self, leg: Leg, agent_side: AsyncExitStack, *, welcome: bool = True) -> QueueRules | None:
+        """Until one of them leaves; the queue where he waits again when nobody took him over from his agent."""
         rules = self._desk.board.queues.get(self._queue, self._first)
         may_force = rules.options.force_hangup or self._desk.lines.by_channel(leg.channel.id) is not None
         media: tuple[str, ...] = ()
@@ -319,8 +317,20 @@ class InboundCall:
             media = self._desk.prompts.message("welcome_message", rules.options.welcome_message, self._language)
         began = self._env.clock.monotonic()
         try:
-            talk = Talk(self._env, self.channel, self.log, self._agent)
-            await talk.until_over(leg, may_force=may_force, welcome=media)
+            talk = Talk(
+                self._env,
+                self.channel,
+                self.log,
+                self._agent,
+                release=agent_side.aclose,
+                moved=self._told_to.moved,
+                wrap_up=rules.options.wrap_up_seconds,
+                music=rules.options.music,
+            )
+            served = await talk.until_over(leg, may_force=may_force, welcome=media)
+            if not served:
+                self._music = Music(self.channel, on=True)
+            return None if served else rules
         finally:
             self._desk.board.handled(rules.name, self._env.clock.monotonic() - began + self._wrap_up_seconds)
 

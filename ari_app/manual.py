@@ -16,7 +16,7 @@ from ari_app.agent_leg import AdoptedLeg, Leg, NotTaken
 from ari_app.agent_line import LineLeg
 from ari_app.channel import Channel, GoneKind
 from ari_app.errors import AriDown, AriError, HungUp, Refused, Uncertain
-from ari_app.inbound_talk import Talk
+from ari_app.inbound_talk import Talk, say_sorry
 from ari_app.own_parts import OwnParts, finished
 from ari_app.own_phone import OwnLeg, no_ringback, own_leg_id, own_side, ringback, tell_failure
 from ari_app.scope import finish, until_hangup
@@ -197,8 +197,11 @@ class ManualCall:
 
     async def _talk(self, leg: Leg, agent_side: AsyncExitStack) -> None:
         may_force = self._options.force_hangup or self._parts.lines.by_channel(leg.channel.id) is not None
-        talk = Talk(self._env, self.customer, self.log, self._offer.ext)
-        await talk.until_over(leg, may_force=may_force, welcome=())
+        release, wrap_up = agent_side.aclose, self._options.wrap_up_seconds
+        talk = Talk(self._env, self.customer, self.log, self._offer.ext, release=release, wrap_up=wrap_up)
+        if not await talk.until_over(leg, may_force=may_force, welcome=()):
+            await say_sorry(self.customer)
+            self.log.add(story.Left(self._now(), Party.SYSTEM))
 
     async def _talk_on(self, agent: Channel, bridge_id: str, since: datetime) -> None:
         self._outcome = Outcome.CONNECTED

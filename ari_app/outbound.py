@@ -11,17 +11,16 @@ from typing import Any
 import structlog
 
 from ari_app import formats
-from ari_app.agent_keys import Action, Dispose, ForceHangUp, PassOn, obeyed_keys, pass_on
 from ari_app.agent_leg import AdoptedLeg, Leg, NotTaken, ring_agent
 from ari_app.agent_line import AgentLines
 from ari_app.channel import Channel, Gone, GoneKind
 from ari_app.errors import AriDown, AriError, HungUp, Refused, Uncertain
+from ari_app.inbound_talk import Talk, say_sorry
 from ari_app.scope import finish, until_hangup
 from ari_app.services import Services
 from contact_center import timeline
 from contact_center.crash_points import reached
 from contact_center.dialling import CallResult, DialOrder
-from contact_center.errors import CallwrightError
 from contact_center.outcomes import classify, gave_up
 from contact_center.roster import Offer
 from contact_center.terms import Direction, Outcome, Party
@@ -104,18 +103,15 @@ class OutboundCall:
             await self._serve()
 
     async def _talk_on(self, agent: Channel, ext: str, bridge_id: str, connected_at: datetime) -> None:
-        leg = AdoptedLeg(agent, bridge_id)
-        with self._env.roster.adopt(ext, self.order.call_id, self.order.wrap_up_seconds) as offer:
-            try:
-                async with until_hangup(self.customer):
-                    self._outcome = Outcome.CONNECTED
-                    self._agent = ext
-                    name = offer.seat.name if offer else ext
-                    self.log.add(timeline.Connected(connected_at, name))
-                    await self._talk(leg)
-            finally:
-                if self._lines.by_channel(agent.id) is None:
-                    await finish(agent.hang_up())
+        async with AsyncExitStack() as agent_side:
+            adopted = self._env.roster.adopt(ext, self.order.call_id, self.order.wrap_up_seconds)
+            offer = agent_side.enter_context(adopted)
+            if self._lines.by_channel(agent.id) is None:
+                agent_side.push_async_callback(_let_go, agent)
+            async with until_hangup(self.customer):
+                self._outcome, self._agent = Outcome.CONNECTED, ext
+                self.log.add(timeline.Connected(connected_at, offer.seat.name if offer else ext))
+                await self._talk(AdoptedLeg(agent, bridge_id), agent_side)
 
     # -- ringing --------------------------------------------------------------------------------------
 
@@ -217,7 +213,7 @@ class OutboundCall:
                     offer.missed(missed.reason)
                     self.log.add(timeline.Missed(self._now(), offer.seat.name, missed.reason))
                 else:
-                    await self._talk(leg)
+                    await self._talk(leg, agent_side)
                     return
             await self._until_live()
 
@@ -260,33 +256,14 @@ class OutboundCall:
 
     # -- the talk -------------------------------------------------------------------------------------
 
-    async def _talk(self, leg: Leg) -> None:
+    async def _talk(self, leg: Leg, agent_side: AsyncExitStack) -> None:
         """Until one of them leaves; the agent's codes are obeyed meanwhile."""
         may_force = self.order.force_hangup or self._lines.by_channel(leg.channel.id) is not None
-        # a disposition that was keyed is stored, whoever hangs up meanwhile
-        async with obeyed_keys(leg.channel, self._obey, may_force=may_force):
-            try:
-                await leg.channel.left()
-                self.log.add(timeline.Left(self._now(), Party.AGENT))
-            finally:
-                reached("talk_over")
-
-    async def _obey(self, action: Action) -> None:
-        match action:
-            case PassOn(keys):
-                await pass_on(self.customer, keys)
-            case ForceHangUp():
-                self.log.add(timeline.Forced(self._now()))
-                self.log.add(timeline.Left(self._now(), Party.AGENT))
-                await self.customer.hang_up()
-            case Dispose(code):
-                await self._dispose(code)
-
-    async def _dispose(self, code: str) -> None:
-        try:
-            await self._env.dispose(self.order.call_id, code, f"agent:{self._agent}")
-        except CallwrightError as error:
-            log.info("disposition refused", action="dispose", call_id=self.order.call_id, reason=str(error))
+        release, wrap_up = agent_side.aclose, self.order.wrap_up_seconds
+        talk = Talk(self._env, self.customer, self.log, self._agent, release=release, wrap_up=wrap_up)
+        if not await talk.until_over(leg, may_force=may_force, welcome=()):
+            await say_sorry(self.customer)
+            self.log.add(timeline.Left(self._now(), Party.SYSTEM))
 
     # -- the end --------------------------------------------------------------------------------------
 
@@ -350,3 +327,7 @@ class OutboundCall:
 
     def _now(self) -> datetime:
         return self._env.clock.now()
+
+
+async def _let_go(agent: Channel) -> None:
+    await finish(agent.hang_up())

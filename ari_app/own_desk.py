@@ -15,6 +15,7 @@ from ari_app.internal import InternalCall, InternalOrder
 from ari_app.manual import ManualCall, OwnOrder
 from ari_app.own_parts import OwnParts
 from ari_app.services import Services
+from ari_app.transfer import Targets
 from contact_center.errors import CallwrightError, Unreachable, UsageError
 from contact_center.http.metrics import Meters
 from contact_center.ids import new_id
@@ -125,8 +126,10 @@ class OwnDesk:
 
 
 def open_own_desk(env: Services, lines: AgentLines, board: QueueBoard, writer: Writer, meters: Meters) -> OwnDesk:
-    """The desk of a running contact centre."""
-    return OwnDesk(OwnParts(env, lines, board, writer.post, meters), writer.read)
+    """The desk of a running contact centre; from then on agents can consult."""
+    desk = OwnDesk(OwnParts(env, lines, board, writer.post, meters), writer.read)
+    env.targets = Targets(env, lines, board, desk.allowed)
+    return desk
 
 
 async def _refuse(phone: Channel | None, cause: int) -> None:

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 
 import structlog
 
-from ari_app.agent_leg import AUTO_ANSWER, DialledLeg, NotTaken, cut_short
+from ari_app.agent_leg import AUTO_ANSWER, TRANSFERS, DialledLeg, NotTaken, cut_short
 from ari_app.agent_line import AgentLines, LineLeg
 from ari_app.channel import Channel
 from ari_app.errors import AriError, HungUp, NoAnswer
@@ -50,7 +50,7 @@ async def own_side(
         try:
             yield line
         finally:
-            await finish(_back_to_line(line))
+            await finish(back_to_line(line))
     elif phone is not None:
         async with env.bridges.take() as bridge:
             try:
@@ -62,7 +62,7 @@ async def own_side(
             yield OwnLeg(channel, bridge)
 
 
-async def _back_to_line(line: LineLeg) -> None:
+async def back_to_line(line: LineLeg) -> None:
     """His own call stays up, and he is alone in it again."""
     if line.channel.gone.happened:
         return
@@ -82,7 +82,7 @@ async def _rung(env: Services, seat: Seat, call_id: str, shown: str) -> AsyncIte
         ring_seconds=float(env.settings.agents.ring_seconds),
         app_args=("agent", call_id, seat.ext),
         caller_id=shown,
-        variables=AUTO_ANSWER,
+        variables=AUTO_ANSWER | TRANSFERS,
         app="" if "@" in seat.endpoint else env.ari.agents_app,
     )
     try:

@@ -25,6 +25,7 @@ from ari_app.queue_prompts import QueuePrompts
 from ari_app.reception import Reception
 from ari_app.services import Services
 from ari_app.speech import Speech
+from ari_app.transfer import Targets
 from contact_center.http.metrics import Meters
 from contact_center.models import Agent, DncEntry, Queue
 from contact_center.options import QueueOptions
@@ -174,6 +175,7 @@ async def queue_world(
         reception = Reception(QueueBoard(roster, clock, env.settings.site), app.lines, QueuePrompts(speech))
         app.inbound = InboundDesk(env, reception, Listeners(made.facts.append, made, roster, Meters()), _no_store)
         app.own = OwnDesk(OwnParts(env, app.lines, reception.board, made.facts.append, Meters()), made.read)
+        env.targets = Targets(env, app.lines, reception.board, app.own.allowed)
         arrivals = asyncio.create_task(app.serve_arrivals())
         await ari.until_live()
         try:
