@@ -148,7 +148,7 @@ class ManualCall:
             await ringback(leg)
             try:
                 async with asyncio.timeout(seconds):
-                    await self._place(leg, seconds)
+                    await self._place(seconds)
                     await self.customer.entered
             except TimeoutError:
                 if not self.customer.entered.happened:
@@ -160,7 +160,7 @@ class ManualCall:
                 return False
             return await self._connect(leg)
 
-    async def _place(self, leg: OwnLeg | LineLeg, seconds: float) -> None:
+    async def _place(self, seconds: float) -> None:
         outside = self.order.outside
         await self.customer.originate(
             outside.endpoint,
@@ -168,7 +168,6 @@ class ManualCall:
             app_args=("own", self.call_id),
             caller_id=outside.caller_id,
             formats=formats.of_trunk(self._env.settings, outside.trunk),
-            originator=leg.channel.id,
         )
 
     async def _connect(self, leg: OwnLeg | LineLeg) -> bool:

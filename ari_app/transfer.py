@@ -160,7 +160,6 @@ class Targets:
             ring_seconds=float(self._env.settings.agents.dial_seconds),
             app_args=("outside", number.number),
             caller_id=number.caller_id,
-            originator=wish.asks.id,
             formats=formats.of_trunk(self._env.settings, number.trunk),
         )
         try:

@@ -183,6 +183,8 @@ class FakeRest(FakeSounds):
         return channel
 
     def _originate(self, params: Params) -> Any:
+        if params.get("originator") and params.get("formats"):
+            raise No(400, "Originator and formats can't both be specified")
         channel = self._new(params)
         shown = channel.shown()
         self._ring_out(channel, float(params.get("timeout", 30)), self._answered_out)
