@@ -100,7 +100,17 @@ class OutboundCall:
 
     async def _wait_and_serve(self) -> None:
         if await self._ring(place=False):
+            await self._without_music()
             await self._serve()
+
+    async def _without_music(self) -> None:
+        """A consult of an earlier process may have put him on hold."""
+        try:
+            await self.customer.stop_moh()
+        except HungUp:
+            raise
+        except AriError as error:
+            log.info("music may go on", action="adopt", call_id=self.order.call_id, reason=str(error))
 
     async def _talk_on(self, agent: Channel, ext: str, bridge_id: str, connected_at: datetime) -> None:
         async with AsyncExitStack() as agent_side:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import structlog
 
+from ari_app.bridge import Bridge
+from ari_app.channel import Channel
+from ari_app.inbound_adopt import rejoin
 from ari_app.internal import InternalCall, InternalOrder
 from ari_app.manual import ManualCall, OwnOrder
 from ari_app.own_desk import OwnDesk
@@ -39,8 +43,11 @@ def adopt_own(app: App, desk: OwnDesk, snapshot: Snapshot, found: list[OpenOwn])
 
 def _adopt(app: App, desk: OwnDesk, snapshot: Snapshot, found: OpenOwn) -> bool:
     agent, there = snapshot.channels.get(found.agent_channel_id), snapshot.channels.get(found.channel_id)
-    seat, bridge = app.env.roster.get(found.ext), bridge_of(found.channel_id, snapshot)
-    if agent is None or there is None or seat is None or bridge is None or agent.id not in bridge.channels:
+    seat, bridge = app.env.roster.get(found.ext), bridge_of(found.agent_channel_id, snapshot)
+    if agent is None or there is None or seat is None or bridge is None:
+        return False
+    on_hold = found.answered_at is not None and bridge_of(there.id, snapshot) is None
+    if there.id not in bridge.channels and not on_hold:
         return False
     app.env.roster.hold(seat, found.call_id)
     offer = Offer(app.env.roster, seat, found.call_id)
@@ -57,8 +64,15 @@ def _adopt(app: App, desk: OwnDesk, snapshot: Snapshot, found: OpenOwn) -> bool:
         return True
     outside = OutsideNumber(found.number, "", "", "")
     manual = ManualCall(OwnOrder(found.call_id, outside, found.started_at), offer, desk.parts)
-    app.spawn(desk.run(manual, manual.resume_talk(phone, bridge.id, since)), f"own {found.call_id}")
+    life = _talk_on(manual, phone, app.env.ari.bridge(bridge.id), since, on_hold=on_hold)
+    app.spawn(desk.run(manual, life), f"own {found.call_id}")
     return True
+
+
+async def _talk_on(call: ManualCall, phone: Channel, bridge: Bridge, since: datetime, *, on_hold: bool) -> None:
+    if on_hold:
+        await rejoin(call.customer, bridge)
+    await call.resume_talk(phone, bridge.id, since)
 
 
 def _close(app: App, desk: OwnDesk, snapshot: Snapshot, found: OpenOwn) -> None:
