@@ -106,7 +106,7 @@ class Consult:
     async def _while_ringing(self, news: InConsult | News) -> End | None:
         match news:
             case News.ANSWERED if self._give:
-                await _tell_phone(self._talk.agent, "channel_answered")
+                await tell_phone(self._talk.agent, "channel_answered")
                 return await self._complete()
             case News.ANSWERED:
                 self.step = Step.CONSULT
@@ -239,7 +239,7 @@ class Consult:
         if news is not InConsult.BACK and self._talk.agent.gone.happened:
             return await self._nobody()
         if news is News.NOT_REACHED and self._give:
-            await _tell_phone(self._talk.agent, "channel_unavailable")
+            await tell_phone(self._talk.agent, "channel_unavailable")
         elif news is News.NOT_REACHED:
             self._env.ari.spawn(_beep(self._talk.agent), f"nobody reached {self._talk.agent.id}")
         return Back()
@@ -335,7 +335,7 @@ class Consult:
         return self._env.clock.now()
 
 
-async def _tell_phone(agent: Channel, state: str) -> None:
+async def tell_phone(agent: Channel, state: str) -> None:
     """What became of the transfer that his phone asked for."""
     try:
         await agent.transfer_progress(state)

@@ -19,7 +19,7 @@ from ari_app.agent_leg import DialledLeg, Leg, NotTaken
 from ari_app.agent_line import LineLeg
 from ari_app.bridge import Bridge
 from ari_app.channel import Channel
-from ari_app.consult import Consult
+from ari_app.consult import Consult, tell_phone
 from ari_app.consult_words import Back, Given, Talking, Unserved
 from ari_app.errors import AriError, HungUp
 from ari_app.events import ChannelTransfer
@@ -151,8 +151,11 @@ class Talk:
         def refers(wanted: asyncio.Future[ChannelTransfer]) -> None:
             agent.transfer_wanted = Moment()
             agent.transfer_wanted.add_done_callback(refers)
-            if targets is not None:
-                self._wishes.put_nowait(_Wanted(targets.find(wanted.result().destination), give=True))
+            event = wanted.result()
+            if targets is None or event.replaces or self._consult is not None or not event.destination:
+                self._env.ari.spawn(tell_phone(agent, "channel_declined"), f"no transfer {agent.id}")
+            else:
+                self._wishes.put_nowait(_Wanted(targets.find(event.destination), give=True))
 
         agent.gone.add_done_callback(gone)
         agent.transfer_wanted.add_done_callback(refers)

@@ -384,3 +384,62 @@ def test_a_refer_of_the_phone_gives_the_customer_away_or_keeps_him(takes):
             centre.world.assert_nothing_left()
 
     run_virtual(life())
+
+
+@on_virtual_clock
+async def test_a_refer_with_replaces_or_within_a_consult_is_declined_and_the_customer_stays_where_he_is():
+    async with queue_world(**SETTINGS) as centre:
+        three = await begun(centre, TAKES)
+        centre.world.fake.refer(three.agent.id, "1003")
+        await asyncio.sleep(1)
+        assert (three.agent.told, three.hears()) == (["channel_declined"], "ao c*")
+        await three.keys("*1")
+        centre.world.fake.refer(three.agent.id, "1003", replaces=three.customer.id)
+        await asyncio.sleep(1)
+        assert (three.agent.told, three.hears()) == (["channel_declined"] * 2, "ca")
+        assert centre.world.fake.dialled("PJSIP/1003") == []
+        await three.hang_up("customer")
+        await centre.settled()
+        centre.world.assert_nothing_left()
+
+
+@pytest.mark.parametrize("who", ["agent", "other"])
+def test_an_agent_on_a_line_of_his_own_consults_and_is_consulted(who):
+    async def life() -> None:
+        async with queue_world(**SETTINGS) as centre:
+            fake = centre.world.fake
+            centre.queue("sales", dids=DID)
+            centre.agent("1001", TAKES, "sales")
+            centre.agent("1002", TAKES)
+            ext = "1001" if who == "agent" else "1002"
+            line = fake.inbound(["persistent", ext], channel_id=f"line{ext}", endpoint=f"Phone/{ext}")
+            await asyncio.sleep(1)
+            customer = centre.call()
+            await asyncio.sleep(3)
+            agent = line if who == "agent" else fake.dialled("PJSIP/1001")[0]
+            assert fake.together(customer.id, agent.id)
+            fake.press(agent.id, "*71002#")
+            await asyncio.sleep(2)
+            other = line if who == "other" else fake.dialled("PJSIP/1002")[0]
+            assert fake.together(agent.id, other.id)
+            assert customer.moh
+            fake.press(agent.id, "*1")
+            await asyncio.sleep(1)
+            assert fake.together(customer.id, agent.id)
+            assert line.bridge is not None
+            assert line.bridge.name == "callwright-line"
+            fake.press(agent.id, "*71002#")
+            await asyncio.sleep(2)
+            fake.hang_up(agent.id)
+            await asyncio.sleep(1)
+            other = line if who == "other" else fake.dialled("PJSIP/1002")[-1]
+            assert fake.together(customer.id, other.id)
+            assert not customer.moh
+            fake.hang_up(customer.id)
+            await centre.record(customer)
+            await asyncio.sleep(1)
+            fake.hang_up(line.id)
+            await centre.settled()
+            centre.world.assert_nothing_left()
+
+    run_virtual(life())

@@ -48,4 +48,4 @@ def test_an_own_call_is_open_with_both_its_legs_until_its_end_is_written(engine:
         document = call_document(find_call(session, "call-1"))
     assert (document["kind"], document["queue"], document["disposition"]) == ("manual", "Outbound", "connected")
     assert row(engine, Call)["record"].keys() & {"channel_id", "agent_channel_id", "ext"} == set()
-    assert [type_ for _, type_, _ in events(engine, "call")] == ["call.placed", "call.connected", "call.ended"]
+    assert [type_ for type_, _, _ in events(engine, "call")] == ["call.placed", "call.connected", "call.ended"]
