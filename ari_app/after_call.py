@@ -186,8 +186,16 @@ class After:
         self._asked: Asked | None = None
 
     def talks(self, agent: Channel, offer: Offer | None, asked: Asked) -> None:
-        """Who is on the line with the customer now; the last one rates."""
+        """Who is on the line with the customer now, and what he is asked; the last one rates."""
         self._agent, self._offer, self._asked = agent, offer, asked
+
+    def given(self, agent: Channel, offer: Offer) -> None:
+        """Another agent has the customer now, and is asked the same."""
+        self._agent, self._offer = agent, offer
+
+    def nobody(self) -> None:
+        """No agent has the customer now."""
+        self._agent = self._offer = None
 
     async def __aenter__(self) -> Self:
         return self

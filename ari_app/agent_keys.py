@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 
 import structlog
 
@@ -22,6 +23,7 @@ from ari_app.scope import finish
 CODE_SECONDS = 3.0  # a star whose next key does not come within this time was meant for the customer
 DISPOSITION_SECONDS = 6.0  # *8 whose next key does not come within this time is forgotten
 LONGEST_CODE = 12  # keys between *8 and #
+LONGEST_NUMBER = 20  # keys between *7 and #
 
 log = structlog.get_logger(__name__)
 
@@ -45,14 +47,37 @@ class Dispose:
     code: str
 
 
-Action = PassOn | ForceHangUp | Dispose
+@dataclass(frozen=True, slots=True)
+class ConsultWith:
+    """``*7`` EXT ``#``: the customer waits, and somebody else is rung."""
+
+    digits: str
+
+
+class InConsult(StrEnum):
+    """Keys that mean something while a consult lasts, and go to whoever is heard otherwise."""
+
+    BACK = "*1"
+    THREE_WAY = "*3"
+    SWAP = "*4"
+
+
+Action = PassOn | ForceHangUp | Dispose | ConsultWith | InConsult
+
+
+def _never() -> bool:
+    return False
 
 
 class KeyReader:
-    """Turns keys into actions. Pure: time is told by calling :meth:`expire`."""
+    """Turns keys into actions. Pure: time is told by calling :meth:`expire`.
 
-    def __init__(self, *, may_force: bool) -> None:
+    ``consulting``: whether a consult lasts; None: none can be begun, and its codes are keys like others.
+    """
+
+    def __init__(self, *, may_force: bool, consulting: Callable[[], bool] | None = None) -> None:
         self._may_force, self._held = may_force, ""
+        self._may_consult, self._consulting = consulting is not None, consulting or _never
 
     @property
     def patience(self) -> float | None:
@@ -65,17 +90,30 @@ class KeyReader:
         """One key. A code that is not known goes to the customer as it was keyed."""
         held = self._held + key
         self._held = ""
-        if held in ("*", "*8"):
+        if held in ("*", "*8") or (held == "*7" and self._may_consult):
             self._held = held
             return []
-        if held.startswith("*8"):
-            return self._disposition(held)
+        if held.startswith("*8") or (held.startswith("*7") and self._may_consult):
+            return self._disposition(held) if held[1] == "8" else self._consult(held)
         if held == "*2":
             return [ForceHangUp()] if self._may_force else []
+        if held in tuple(InConsult) and self._consulting():
+            return [InConsult(held)]
+        return self._pass_on(held)
+
+    def _pass_on(self, held: str) -> list[Action]:
+        """No code: a star that comes last may begin one."""
         if held.endswith("*") and len(held) > 1:
             self._held = "*"
             return [PassOn(held[:-1])]
         return [PassOn(held)]
+
+    def _consult(self, held: str) -> list[Action]:
+        if held.endswith("#"):
+            digits = held[2:-1]
+            return [ConsultWith(digits)] if 0 < len(digits) <= LONGEST_NUMBER else []
+        self._held = "*" if held.endswith("*") else held[: LONGEST_NUMBER + 3]
+        return []
 
     def _disposition(self, held: str) -> list[Action]:
         if held.endswith("#"):
@@ -92,13 +130,17 @@ class KeyReader:
 
 @asynccontextmanager
 async def obeyed_keys(
-    agent: Channel, obey: Callable[[Action], Awaitable[None]], *, may_force: bool
+    agent: Channel,
+    obey: Callable[[Action], Awaitable[None]],
+    *,
+    may_force: bool,
+    consulting: Callable[[], bool] | None = None,
 ) -> AsyncIterator[None]:
     """While the block lasts, what the agent keys is obeyed, one action after the other.
 
     What he keyed before its end is obeyed to its end, and no task runs while he keys nothing.
     """
-    desk = _Desk(KeyReader(may_force=may_force), obey)
+    desk = _Desk(KeyReader(may_force=may_force, consulting=consulting), obey)
     with agent.on_keys(desk.key):
         try:
             yield

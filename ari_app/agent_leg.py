@@ -22,6 +22,8 @@ AUTO_ANSWER = {
     "PJSIP_HEADER(add,Call-Info)": "<sip:callwright>;answer-after=0",
     "PJSIP_HEADER(add,Alert-Info)": "<sip:callwright>;info=alert-autoanswer",
 }
+TRANSFERS = {"PJSIP_TRANSFER_HANDLING()": "ari-only"}
+"""A REFER of this phone is told to us; Asterisk itself would take the customer out of our hands."""
 RINGBACK_AFTER_SECONDS = 0.25  # a phone that answers by itself is faster: its customer hears no ringback
 SILENT_SECONDS = 4.0  # a phone that has not even begun to ring by then is not there (SIP has asked it four times)
 CUT_SHORT_SECONDS = 0.5  # how long the end of a spoken code may take before the phone is rung all the same
@@ -163,7 +165,7 @@ async def ring_agent(
                 ring_seconds=order.agent_ring_seconds,
                 app_args=("agent", order.call_id, offer.ext),
                 caller_id=shown_number(order),
-                variables=None if queued else AUTO_ANSWER,
+                variables=TRANSFERS if queued else AUTO_ANSWER | TRANSFERS,
                 originator=customer.id,
                 app="" if "@" in offer.seat.endpoint else env.ari.agents_app,  # far phones tell more by ``Dial``
                 meanwhile=None if queued or not seat_early else partial(_seat, bridge, customer),

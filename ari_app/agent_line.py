@@ -16,7 +16,7 @@ import structlog
 
 from ari_app import formats
 from ari_app.agent_keys import Action, Dispose, obeyed_keys
-from ari_app.agent_leg import AUTO_ANSWER
+from ari_app.agent_leg import AUTO_ANSWER, TRANSFERS
 from ari_app.bridge import Bridge
 from ari_app.channel import Channel, GoneKind
 from ari_app.client import AriClient
@@ -288,7 +288,7 @@ class AgentLines:
             ring_seconds=float(self._env.settings.agents.ring_seconds),
             app_args=("line", seat.ext),
             caller_id=self._env.settings.site.name,
-            variables=AUTO_ANSWER,
+            variables=AUTO_ANSWER | TRANSFERS,
             formats=formats.of_phones(self._env.settings),
         )
         try:

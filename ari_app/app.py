@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +14,7 @@ from ari_app.channel import Channel
 from ari_app.errors import AriError
 from ari_app.inbound_desk import InboundDesk
 from ari_app.outbound import OutboundCall
+from ari_app.own_desk import OwnDesk
 from ari_app.preview import accepted, announce
 from ari_app.router import Arrival
 from ari_app.services import Services
@@ -39,6 +40,7 @@ class App:
         self.calls: dict[str, OutboundCall] = {}
         self.inbound: InboundDesk | None = None
         self.previews: dict[str, PreviewCard] = {}
+        self.own: OwnDesk | None = None
         self.paused = False
         self._group = asyncio.TaskGroup()
 
@@ -106,7 +108,14 @@ class App:
                 call.ended_by_supervisor()
                 await call.customer.hang_up()
                 return True
+        if self.own is not None and await self.own.hang_up(call_id):
+            return True
         return self.inbound is not None and await self.inbound.hang_up(call_id)
+
+    def place_own(self, call_id: str, wish: Mapping[str, Any], at: datetime) -> None:
+        """`call place`: an agent (``ext``) is to be connected with a ``number``, or with another agent."""
+        if self.own is not None:
+            self.spawn(self.own.ordered(call_id, str(wish["ext"]), str(wish["number"]), at), f"own {call_id}")
 
     async def _run(self, call: OutboundCall, story: Coroutine[Any, Any, None]) -> None:
         """One broken call must not end the others."""
@@ -142,6 +151,8 @@ class App:
                 await self._line(arrival, endpoint)
             case ("preview_accept", endpoint, *_):
                 await accepted(arrival.channel, endpoint, self.previews, self.env)
+            case ("manual", endpoint, dialled, *_) if self.own is not None:
+                await self.own.dialled(arrival.channel, endpoint, dialled, arrival.at)
             case ("inbound", did, *_):
                 await self.receive(arrival.channel, did, arrival.info.caller_number, arrival.at)
             case _:

@@ -111,6 +111,10 @@ class ChannelCommands:
         """Press keys towards the party."""
         await self.command("POST", "/dtmf", query={"dtmf": digits})
 
+    async def transfer_progress(self, state: str) -> None:
+        """Tell the phone what became of its REFER: channel_progress, _answered, _unavailable or _declined."""
+        await self.command("POST", "/transfer_progress", query={"states": state})
+
     async def set_var(self, name: str, value: str) -> None:
         """Set a channel variable or function. Blocks while a sound plays to the channel."""
         query = {"variable": name, "value": clean(name, value)}

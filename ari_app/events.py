@@ -121,10 +121,14 @@ class ChannelUserevent(Event):
 
 @dataclass(frozen=True, slots=True)
 class ChannelTransfer(Event):
-    """The phone asks by REFER to be transferred to `destination`."""
+    """The phone asks by REFER to be transferred to `destination`.
+
+    `replaces`: to whom it speaks in another call of its own, by the header Replaces.
+    """
 
     state: str = ""
     destination: str = ""
+    replaces: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +246,8 @@ def _transfer(type_: str, raw: dict[str, Any]) -> Event:
     refer_to = raw["refer_to"]
     source = refer_to.get("source_channel") or raw["referred_by"]["source_channel"]
     wanted = refer_to.get("requested_destination") or {}
-    return ChannelTransfer(type_, _text(source["id"]), str(raw.get("state")), str(wanted.get("destination") or ""))
+    destination, replaces = str(wanted.get("destination") or ""), bool(refer_to.get("destination_channel"))
+    return ChannelTransfer(type_, _text(source["id"]), str(raw.get("state")), destination, replaces)
 
 
 def _talking(type_: str, raw: dict[str, Any]) -> Event:

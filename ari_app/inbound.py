@@ -11,17 +11,17 @@ from typing import Any
 
 import structlog
 
-from ari_app import prompts
 from ari_app.after_call import After, Asked
 from ari_app.agent_leg import AdoptedLeg, Leg
 from ari_app.channel import Channel, GoneKind
 from ari_app.errors import AriError, HungUp
 from ari_app.inbound_talk import Talk
 from ari_app.inbound_told import InboundTold
+from ari_app.inbound_words import Words
 from ari_app.outside import OutsideCall
 from ari_app.queue_music import DeadMan, Hold, Music
 from ari_app.queue_place import Place, SentOn
-from ari_app.queue_rings import FREE_SECONDS, QueueRing, Rings, Taken
+from ari_app.queue_rings import QueueRing, Rings, Taken, let_go
 from ari_app.reception import Caller, Reception
 from ari_app.scope import finish, until_hangup
 from ari_app.services import Services
@@ -68,6 +68,7 @@ class InboundCall:
                 language=env.settings.site.language,
             )
         )
+        self._words = Words(channel, self._clock, env.clock, self.log)
 
     # -- the story ------------------------------------------------------------------------------------
 
@@ -79,7 +80,7 @@ class InboundCall:
     async def resume_waiting(self, visit: OpenVisit | None, visits: int) -> None:
         """Go on with a caller whom an earlier process had greeted, or not yet; he keeps his place."""
         self._visits = visits - (1 if visit else 0)
-        self._music = Music(self.channel, on=True)
+        self._music.on = True
         if visits:
             self.log.add(story.Answered(self.caller.started_at))
         self._env.ari.spawn(self._clock.wind(), f"clock {self.channel.id}")
@@ -149,8 +150,7 @@ class InboundCall:
                 finally:
                     self._left_from = place.board.position(place.entry)
             after.talks(taken.leg.channel, taken.offer, self._asked())
-            await self._talk(taken.leg)
-        return None
+            return await self._talk(taken.leg, agent_side, after)
 
     def _place(self, rules: QueueRules, adopted: OpenVisit | None) -> Place:
         now = self._now()
@@ -175,36 +175,18 @@ class InboundCall:
         await self.channel.answer()
         self.log.add(story.Answered(self._now()))
         if self._language != "en":
-            await self._speak(self._language)
+            await self._words.speak(self._language)
         if not open_now:
             self.log.add(story.Closed(self._now(), rules.name))
-            await self._say("closed_message", self._desk.prompts.closed(rules.options.closed_message, self._language))
+            await self._words.say(
+                "closed_message", self._desk.prompts.closed(rules.options.closed_message, self._language)
+            )
             self.log.add(story.Left(self._now(), Party.SYSTEM))
             return False
-        await self._say("greeting", self._desk.prompts.message("greeting", rules.options.greeting, self._language))
+        await self._words.say(
+            "greeting", self._desk.prompts.message("greeting", rules.options.greeting, self._language)
+        )
         return True
-
-    async def _speak(self, language: str) -> None:
-        try:
-            await self.channel.set_var("CHANNEL(language)", language)
-        except HungUp:
-            raise
-        except AriError as error:
-            log.info("another language is spoken", action="queue", reason=str(error))
-
-    async def _say(self, word: str, media: tuple[str, ...]) -> None:
-        """Let him hear a message to its end; a sound that is missing keeps nobody."""
-        if not media:
-            return
-        await self._clock.wind(prompts.PLAY_SECONDS)
-        began = self._now()
-        heard = True
-        try:
-            heard = await prompts.play(self.channel, *media)
-        finally:
-            if heard:
-                self.log.add(story.Announced(began, self._ended_at(), word))
-        await self._clock.wind()
 
     def _ended_at(self) -> datetime:
         return self.channel.gone.value.at if self.channel.gone.happened else self._now()
@@ -305,20 +287,21 @@ class InboundCall:
     async def _talk_on(self, agent: Channel, ext: str, bridge_id: str, since: datetime) -> None:
         """A talk of an earlier process."""
         self._agent, self._wrap_up_seconds = ext, self._first.options.wrap_up_seconds
-        with self._env.roster.adopt(ext, self.caller.call_id, self._wrap_up_seconds) as offer:
-            try:
-                async with After(self._env.after, self.channel, self._ended_by) as after, until_hangup(self.channel):
-                    after.talks(agent, offer, self._asked())
-                    self.log.add(story.Connected(since, offer.seat.name if offer else ext))
-                    self._env.ari.spawn(self._clock.stop(), f"no clock {self.channel.id}")
-                    await self._talk(AdoptedLeg(agent, bridge_id), welcome=False)
-            finally:
-                if self._desk.lines.by_channel(agent.id) is None:
-                    await finish(agent.hang_up())
-                    await finish(agent.gone_within(FREE_SECONDS))
+        async with AsyncExitStack() as agent_side:
+            adopted = self._env.roster.adopt(ext, self.caller.call_id, self._wrap_up_seconds)
+            offer = agent_side.enter_context(adopted)
+            if self._desk.lines.by_channel(agent.id) is None:
+                agent_side.push_async_callback(let_go, agent)
+            async with After(self._env.after, self.channel, self._ended_by) as after, until_hangup(self.channel):
+                after.talks(agent, offer, self._asked())
+                self.log.add(story.Connected(since, offer.seat.name if offer else ext))
+                self._env.ari.spawn(self._clock.stop(), f"no clock {self.channel.id}")
+                await self._talk(AdoptedLeg(agent, bridge_id), agent_side, after, welcome=False)
 
-    async def _talk(self, leg: Leg, *, welcome: bool = True) -> None:
-        """Until one of them leaves."""
+    async def _talk(
+        self, leg: Leg, agent_side: AsyncExitStack, after: After, *, welcome: bool = True
+    ) -> QueueRules | None:
+        """Until one of them leaves; the queue where he waits again when nobody took him over from his agent."""
         rules = self._rules
         may_force = rules.options.force_hangup or self._desk.lines.by_channel(leg.channel.id) is not None
         media: tuple[str, ...] = ()
@@ -326,8 +309,21 @@ class InboundCall:
             media = self._desk.prompts.message("welcome_message", rules.options.welcome_message, self._language)
         began = self._env.clock.monotonic()
         try:
-            talk = Talk(self._env, self.channel, self.log, self._agent)
-            await talk.until_over(leg, may_force=may_force, welcome=media)
+            talk = Talk(
+                self._env,
+                self.channel,
+                self.log,
+                self._agent,
+                side=agent_side,
+                after=after,
+                moved=self._told_to.moved,
+                wrap_up=rules.options.wrap_up_seconds,
+                music=rules.options.music,
+            )
+            served = await talk.until_over(leg, may_force=may_force, welcome=media)
+            if not served:
+                self._music.on = True
+            return None if served else rules
         finally:
             self._desk.board.handled(rules.name, self._env.clock.monotonic() - began + self._wrap_up_seconds)
 
@@ -355,7 +351,9 @@ class InboundCall:
         await self._music.stop()
         if way.kind == "number" and await self._outside(way.target):
             return None
-        await self._say("overflow_message", self._desk.prompts.overflow(rules.options.overflow_message, self._language))
+        await self._words.say(
+            "overflow_message", self._desk.prompts.overflow(rules.options.overflow_message, self._language)
+        )
         self.log.add(story.Left(self._now(), Party.SYSTEM))
         return None
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from ari_app.bridge import Bridge
 from ari_app.channel import Channel
+from ari_app.errors import AriError
 from ari_app.events import ChannelInfo
 from ari_app.inbound import InboundCall
 from ari_app.inbound_desk import InboundDesk
-from ari_app.snapshot import Snapshot, leg_began, made_at, partner_of
+from ari_app.queue_music import Music
+from ari_app.snapshot import Snapshot, bridge_of, leg_began, made_at, partner_of
 from contact_center import story
-from contact_center.store.queries_queues import OpenInbound
+from contact_center.store.queries_queues import OpenInbound, OpenVisit
 from contact_center.terms import CallKind, Direction, Party
 from contact_center.timeline import fold
 
@@ -67,6 +70,8 @@ def _adopt(
     elif partner is not None and partner.app_args[:1] == ("outside",):
         there = app.env.ari.adopt(partner)
         life = call.resume_outside(found.visit, there, partner.app_args[-1], made_at(partner) or now)
+    elif found.visit is not None and found.visit.connected_at is not None and bridge is None:
+        life = _off_hold(app, call, found, found.visit, snapshot, agent_of)
     elif found.visit is not None and found.visit.connected_at is not None:
         app.spawn(_left_alone(call, desk), f"left alone {channel.id}")
         return False
@@ -74,6 +79,34 @@ def _adopt(
         life = call.resume_waiting(found.visit, found.visits)
     app.spawn(desk.run(call, life), f"caller {channel.id}")
     return True
+
+
+def _off_hold(
+    app: App, call: InboundCall, found: OpenInbound, visit: OpenVisit, snapshot: Snapshot, agent_of: AgentOf
+) -> Coroutine[Any, Any, None]:
+    """He was on hold during a consult: back to his agent, or, where that one has gone, into his queue again."""
+    agent = snapshot.channels.get(visit.agent_channel_id)
+    bridge = bridge_of(visit.agent_channel_id, snapshot)
+    if agent is None or bridge is None or not (ext := agent_of(agent)):
+        return call.resume_waiting(None, found.visits)
+    since = visit.connected_at or app.env.clock.now()
+    return _rejoined(call, app.env.ari.adopt(agent), app.env.ari.bridge(bridge.id), visit, ext, since)
+
+
+async def _rejoined(
+    call: InboundCall, agent: Channel, bridge: Bridge, visit: OpenVisit, ext: str, since: datetime
+) -> None:
+    await rejoin(call.channel, bridge)
+    await call.resume_talk(visit, agent, ext, bridge.id, since)
+
+
+async def rejoin(customer: Channel, bridge: Bridge) -> None:
+    """Somebody on hold hears who is in a bridge again; that he has gone meanwhile is his call's matter."""
+    try:
+        await bridge.add(customer)
+        await Music(customer, on=True).stop()
+    except AriError as error:
+        log.info("not taken off hold", action="adopt", channel=customer.id, reason=str(error))
 
 
 async def _spared(channel: Channel) -> None:

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from ari_app.queue_records import Log
+from ari_app.transfer import Reached
 from contact_center.http.metrics import Meters
 from contact_center.roster import Roster
 from contact_center.store.facts import (
@@ -35,6 +36,7 @@ class InboundTold:
         self._visit: Entered | None = None
         self._hold_seconds = 0.0
         self._agent = ""
+        self._given = False
 
     def _log(self, queue: str, interface: str, event: str, *data: object) -> None:
         self._to.queue_log.write(queue, self._channel_id, interface, event, *data)
@@ -53,7 +55,7 @@ class InboundTold:
 
     def queued(self, visit: Entered, priority: int, number: str) -> None:
         """He stands in line."""
-        self._visit = visit
+        self._visit, self._agent, self._given = visit, "", False
         self._to.post(
             CallQueued(
                 call_id=self._call_id,
@@ -99,6 +101,29 @@ class InboundTold:
         interface = self._to.interface(ext)
         self._log(self._visit.queue, interface, "CONNECT", round(hold), agent_channel_id, round(rung_seconds))
 
+    def moved(self, at: datetime, to: Reached) -> None:
+        """His agent gave him to another agent, or to a number outside."""
+        if (visit := self._visit) is None:
+            return
+        talked = (at - visit.at).total_seconds() - self._hold_seconds
+        interface = self._to.interface(self._agent)
+        figures = (round(self._hold_seconds), round(talked), visit.position)
+        self._log(visit.queue, interface, "ATTENDEDTRANSFER", "BRIDGE", to.leg.bridge_id, *figures)
+        self._agent = to.agent or to.name
+        self._to.post(
+            CallConnected(
+                call_id=self._call_id,
+                n=visit.n,
+                queue=visit.queue,
+                at=at,
+                agent=self._agent,
+                agent_channel_id=to.leg.channel.id,
+                bridge_id=to.leg.bridge_id,
+                wait_seconds=round(self._hold_seconds, 3),
+            )
+        )
+        self._given = True
+
     def sent_on(self, at: datetime, end: VisitEnd, target: str, position: int) -> None:
         """A rule of the queue ended his wait."""
         if (visit := self._visit) is None:
@@ -136,6 +161,8 @@ class InboundTold:
         self._to.meters.calls.labels(str(record.get("kind")), str(record.get("call_state"))).inc()
         if (visit := self._visit) is None:
             return
+        if self._given:
+            return  # ATTENDEDTRANSFER was the last word on this stay
         if self._agent:
             by_agent = record.get("hung_up_by") == Party.AGENT
             event = "COMPLETEAGENT" if by_agent else "COMPLETECALLER"

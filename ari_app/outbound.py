@@ -12,23 +12,22 @@ import structlog
 
 from ari_app import formats, silent_message
 from ari_app.after_call import After, Asked
-from ari_app.agent_keys import Action, Dispose, ForceHangUp, PassOn, obeyed_keys, pass_on
 from ari_app.agent_leg import AdoptedLeg, HeldLeg, Leg, NotTaken, ring_agent
 from ari_app.agent_line import AgentLines
-from ari_app.channel import Channel, Gone, GoneKind
+from ari_app.channel import Channel
 from ari_app.errors import AriDown, AriError, HungUp, Refused, Uncertain
+from ari_app.inbound_talk import Talk, say_sorry
+from ari_app.outbound_end import CallEnd
 from ari_app.scope import finish, until_hangup
 from ari_app.services import Services
 from contact_center import timeline
 from contact_center.crash_points import reached
-from contact_center.dialling import CallResult, DialOrder
-from contact_center.errors import CallwrightError
-from contact_center.outcomes import classify, gave_up
+from contact_center.dialling import DialOrder
+from contact_center.outcomes import gave_up
 from contact_center.roster import Offer
 from contact_center.terms import Direction, Outcome, Party
 
 SAFETY_SECONDS = 10.0  # Asterisk's own timeout is so much longer than ours, which counts from the ringing
-TIMER_B_SECONDS = 31.0  # RFC 3261: an INVITE that nothing answers ends after 32 s
 LIVE_SECONDS = 5.0  # how long an answered customer may wait for Asterisk to be out of doubt
 DECIDE_SHARE = 0.9  # of the deadline: 1.8 s of 2.0 s, so that the customer is gone by the deadline itself
 
@@ -54,12 +53,8 @@ class OutboundCall:
                 language=env.settings.site.language,
             )
         )
-        self._outcome: Outcome | None = None
-        self._agent = ""
-        self._certain, self._opted_out = True, False
-        self._withdrawn = False
+        self._end = CallEnd(order, self.customer, self.log, env, self._on_answer)
         self._limit: asyncio.Timeout | None = None
-        self._placed_at = asyncio.get_running_loop().time()
         self._offers = 0
         self._held: Offer | None = None
         self._own_call: Channel | None = None
@@ -99,26 +94,15 @@ class OutboundCall:
         try:
             await story
         except HungUp as hangup:
-            self._left(hangup)
+            self._end.left(hangup)
         finally:
-            self._end()
+            self._over()
             if self._held is not None:
                 self._held.close()
             if self._own_call is not None and not self._own_call.gone.happened:
                 self._env.ari.spawn(self._own_call.hang_up(), f"end {self._own_call.id}")
             if not self.customer.gone.happened:
                 await finish(self.customer.hang_up())
-
-    def _end(self) -> None:
-        """What came of the call is written down, once."""
-        if not self._is_over:
-            self._is_over = True
-            self._env.progress.ended(self.order, self._result())
-
-    def _ended_by(self, hangup: HungUp) -> None:
-        """The customer's line is free: his record is written before his agent is asked anything."""
-        self._left(hangup)
-        self._end()
 
     def _after(self) -> After:
         return After(self._env.after, self.customer, self._ended_by)
@@ -133,22 +117,29 @@ class OutboundCall:
 
     async def _wait_and_serve(self) -> None:
         if await self._ring(place=False):
+            await self._without_music()
             await self._serve()
 
+    async def _without_music(self) -> None:
+        """A consult of an earlier process may have put him on hold."""
+        try:
+            await self.customer.stop_moh()
+        except HungUp:
+            raise
+        except AriError as error:
+            log.info("music may go on", action="adopt", call_id=self.order.call_id, reason=str(error))
+
     async def _talk_on(self, agent: Channel, ext: str, bridge_id: str, connected_at: datetime) -> None:
-        leg = AdoptedLeg(agent, bridge_id)
-        with self._env.roster.adopt(ext, self.order.call_id, self.order.wrap_up_seconds) as offer:
-            try:
-                async with self._after() as after, until_hangup(self.customer):
-                    after.talks(agent, offer, self._asked())
-                    self._outcome = Outcome.CONNECTED
-                    self._agent = ext
-                    name = offer.seat.name if offer else ext
-                    self.log.add(timeline.Connected(connected_at, name))
-                    await self._talk(leg)
-            finally:
-                if self._lines.by_channel(agent.id) is None:
-                    await finish(agent.hang_up())
+        async with AsyncExitStack() as agent_side:
+            adopted = self._env.roster.adopt(ext, self.order.call_id, self.order.wrap_up_seconds)
+            offer = agent_side.enter_context(adopted)
+            if self._lines.by_channel(agent.id) is None:
+                agent_side.push_async_callback(_end, agent)
+            async with self._after() as after, until_hangup(self.customer):
+                after.talks(agent, offer, self._asked())
+                self._end.outcome, self._end.agent = Outcome.CONNECTED, ext
+                self.log.add(timeline.Connected(connected_at, offer.seat.name if offer else ext))
+                await self._talk(AdoptedLeg(agent, bridge_id), agent_side, after)
 
     # -- ringing --------------------------------------------------------------------------------------
 
@@ -156,10 +147,10 @@ class OutboundCall:
         """Whether the customer answered. His phone may ring for ring_seconds, counted from its ringing."""
         self.customer.ringing.add_done_callback(self._on_ringing)
         late = place and self.order.is_late(self._now(), self._env.clock.monotonic())
-        if self._withdrawn or late:
-            self._outcome, self._withdrawn = Outcome.NOT_ATTEMPTED, True
+        if self._end.withdrawn or late:
+            self._end.outcome, self._end.withdrawn = Outcome.NOT_ATTEMPTED, True
             return False
-        self._placed_at = asyncio.get_running_loop().time()
+        self._end.placed_at = asyncio.get_running_loop().time()
         try:
             async with until_hangup(self.customer), asyncio.timeout(self.order.ring_seconds) as self._limit:
                 if place:
@@ -167,17 +158,17 @@ class OutboundCall:
                 await self.customer.entered
         except TimeoutError:
             if not self.customer.entered.happened:
-                rang = self.customer.ringing.happened and not self._withdrawn
-                self._outcome = gave_up(rang=rang)
+                rang = self.customer.ringing.happened and not self._end.withdrawn
+                self._end.outcome = gave_up(rang=rang)
                 self.log.add(timeline.Left(self._now(), Party.SYSTEM))
                 return False
         except (Refused, AriDown) as error:
-            self._outcome = Outcome.NOT_ATTEMPTED
-            self._withdrawn = isinstance(error, AriDown)
+            self._end.outcome = Outcome.NOT_ATTEMPTED
+            self._end.withdrawn = isinstance(error, AriDown)
             log.warning("not placed", action="dial", call_id=self.order.call_id, reason=str(error))
             return False
         except Uncertain as error:
-            self._certain = False
+            self._end.certain = False
             log.warning("placed or not", action="dial", call_id=self.order.call_id, reason=str(error))
             return False
         finally:
@@ -200,14 +191,14 @@ class OutboundCall:
         if not self._is_known(timeline.Rang):
             self.log.add(timeline.Rang(at))
             self._env.progress.ringing(self.order, at)
-        if self._limit is not None and not self._limit.expired() and not self._withdrawn:
+        if self._limit is not None and not self._limit.expired() and not self._end.withdrawn:
             self._limit.reschedule(asyncio.get_running_loop().time() + self.order.ring_seconds)
 
     def withdraw(self) -> None:
         """Take the call back unless it is answered."""
         if self.customer.entered.happened or self.customer.gone.happened:
             return
-        self._withdrawn = True
+        self._end.withdrawn = True
         if self._limit is not None and not self._limit.expired():
             self._limit.reschedule(asyncio.get_running_loop().time())
 
@@ -215,8 +206,8 @@ class OutboundCall:
         """`call hangup`: the story says that the system ended it."""
         if not self.customer.entered.happened:
             self.log.add(timeline.Removed(self._now()))
-            self._outcome = Outcome.MISSED if self.customer.ringing.happened else Outcome.TECHNICAL_ERROR
-            self._withdrawn = True
+            self._end.outcome = Outcome.MISSED if self.customer.ringing.happened else Outcome.TECHNICAL_ERROR
+            self._end.withdrawn = True
         self.log.add(timeline.Left(self._now(), Party.SYSTEM))
 
     def _on_answer(self) -> None:
@@ -259,7 +250,7 @@ class OutboundCall:
                     self.log.add(timeline.Missed(self._now(), offer.seat.name, missed.reason))
                 else:
                     after.talks(leg.channel, offer, self._asked())
-                    await self._talk(leg)
+                    await self._talk(leg, agent_side, after)
                     return
             if in_time:
                 await self._until_live()
@@ -267,11 +258,11 @@ class OutboundCall:
 
     async def _let_go(self) -> None:
         """Nobody is free for him: he hears who called, where that is to be said, and the call ends."""
-        self._outcome = Outcome.NO_FREE_OPERATORS
+        self._end.outcome = Outcome.NO_FREE_OPERATORS
         if self.order.message:
             self._env.progress.let_go(self.order, self._now())
             async with until_hangup(self.customer):
-                self._opted_out = await silent_message.say(self.customer, self.order, self._env, self.log)
+                self._end.opted_out = await silent_message.say(self.customer, self.order, self._env, self.log)
         self.log.add(timeline.Left(self._now(), Party.SYSTEM))
 
     async def _until_live(self) -> None:
@@ -294,7 +285,10 @@ class OutboundCall:
         seat_early = not self.order.message_required  # he may have to leave before the agent answers
         if (own_call := self._own_call) is not None and not own_call.gone.happened:
             async with self._env.bridges.take() as bridge:
-                yield HeldLeg(own_call, bridge)
+                try:
+                    yield HeldLeg(own_call, bridge)
+                finally:  # it was for this customer only, and its agent may give him away
+                    await finish(own_call.hang_up())
             return
         async with ring_agent(offer, self.order, self.customer, self._offers, self._env, seat_early=seat_early) as leg:
             yield leg
@@ -311,105 +305,38 @@ class OutboundCall:
             raise NotTaken("line_down") from None
         reached("bridge_joined")
         at = self._now()
-        self._outcome, self._agent = Outcome.CONNECTED, offer.ext
+        self._end.outcome, self._end.agent = Outcome.CONNECTED, offer.ext
         offer.connected(self.order.wrap_up_seconds)
         self.log.add(timeline.Connected(at, offer.seat.name))
         self._env.progress.connected(self.order, at, offer.ext, leg.channel.id, leg.bridge_id)
 
     # -- the talk -------------------------------------------------------------------------------------
 
-    async def _talk(self, leg: Leg) -> None:
+    async def _talk(self, leg: Leg, agent_side: AsyncExitStack, after: After) -> None:
         """Until one of them leaves; the agent's codes are obeyed meanwhile."""
         may_force = self.order.force_hangup or self._lines.by_channel(leg.channel.id) is not None
-        # a disposition that was keyed is stored, whoever hangs up meanwhile
-        async with obeyed_keys(leg.channel, self._obey, may_force=may_force):
-            try:
-                await leg.channel.left()
-                self.log.add(timeline.Left(self._now(), Party.AGENT))
-            finally:
-                reached("talk_over")
-
-    async def _obey(self, action: Action) -> None:
-        match action:
-            case PassOn(keys):
-                await pass_on(self.customer, keys)
-            case ForceHangUp():
-                self.log.add(timeline.Forced(self._now()))
-                self.log.add(timeline.Left(self._now(), Party.AGENT))
-                await self.customer.hang_up()
-            case Dispose(code):
-                await self._dispose(code)
-
-    async def _dispose(self, code: str) -> None:
-        try:
-            await self._env.dispose(self.order.call_id, code, f"agent:{self._agent}")
-        except CallwrightError as error:
-            log.info("disposition refused", action="dispose", call_id=self.order.call_id, reason=str(error))
+        agent, wrap_up = self._end.agent, self.order.wrap_up_seconds
+        talk = Talk(self._env, self.customer, self.log, agent, side=agent_side, after=after, wrap_up=wrap_up)
+        if not await talk.until_over(leg, may_force=may_force, welcome=()):
+            await say_sorry(self.customer)
+            self.log.add(timeline.Left(self._now(), Party.SYSTEM))
 
     # -- the end --------------------------------------------------------------------------------------
 
-    def _left(self, hangup: HungUp) -> None:
-        if hangup.channel is not self.customer:
-            self.log.add(timeline.Left(self._now(), Party.AGENT))
-            return
-        gone = self.customer.gone.value
-        if gone.kind is GoneKind.REFUSED:  # nothing was sent; it is seen as a hang-up before the refusal itself is
-            self._outcome, self._withdrawn = Outcome.NOT_ATTEMPTED, not self._env.ari.live
-            log.warning("not placed", action="dial", call_id=self.order.call_id)
-            return
-        if self.customer.answered.happened and self.log.find(timeline.Answered) is None:
-            self._on_answer()  # he answered and hung up before we could look
-        if gone.kind is GoneKind.LOST:
-            self.log.add(timeline.SwitchLost(gone.at))
-            self._certain = self._outcome is not None
-        self.log.add(timeline.Left(gone.at, Party.SYSTEM if gone.kind is GoneKind.LOST else Party.CALLER))
+    def _over(self) -> None:
+        """What came of the call is written down, once."""
+        if not self._is_over:
+            self._is_over = True
+            self._env.progress.ended(self.order, self._end.result())
 
-    def _result(self) -> CallResult:
-        gone = self.customer.gone.value if self.customer.gone.happened else None
-        answered = self.log.find(timeline.Answered) is not None
-        outcome, sip_code = self._outcome, None
-        if gone is not None and not gone.asked and not answered:
-            sip_code = gone.tech_cause
-        if outcome is None and answered:
-            outcome = self._left_waiting(gone)
-        if outcome is None and gone is not None and gone.kind is GoneKind.DESTROYED:
-            outcome = self._refused(gone)
-            sip_code = None if outcome is Outcome.NOT_ATTEMPTED else sip_code
-        if outcome is None:
-            outcome, self._certain = Outcome.TECHNICAL_ERROR, False
-        at = gone.at if gone is not None else self._now()
-        self.log.add(timeline.Ended(at, outcome, sip_code))
-        return CallResult(
-            outcome=outcome,
-            sip_code=sip_code,
-            rang=self.customer.ringing.happened,
-            agent=self._agent,
-            ended_at=at,
-            record=timeline.fold(self.log) | self._law(),
-            certain=self._certain,
-            withdrawn=self._withdrawn,
-            opted_out=self._opted_out,
-        )
-
-    def _law(self) -> dict[str, Any]:
-        """The rules that were obeyed, for the evidence."""
-        return {"law_version": self.order.law_version} if self.order.law_version else {}
-
-    def _left_waiting(self, gone: Gone | None) -> Outcome:
-        """He answered and hung up before an agent was there: our failure once the deadline had passed."""
-        if gone is None or gone.kind is GoneKind.LOST:
-            return Outcome.TECHNICAL_ERROR
-        answered: timeline.Answered = self.log.find(timeline.Answered)
-        waited = (gone.at - answered.at).total_seconds()
-        return Outcome.NO_FREE_OPERATORS if waited >= self.order.deadline_seconds else Outcome.TECHNICAL_ERROR
-
-    def _refused(self, gone: Gone) -> Outcome:
-        """What the refusal means. Asterisk answers 408 itself when the trunk said nothing for 32 s (timer B)."""
-        waited = asyncio.get_running_loop().time() - self._placed_at
-        silent = gone.tech_cause in (None, 408) and gone.cause in (None, 18, 19)
-        if silent and not self.customer.ringing.happened and waited >= TIMER_B_SECONDS:
-            return Outcome.NOT_ATTEMPTED
-        return classify(gone.tech_cause, gone.cause)
+    def _ended_by(self, hangup: HungUp) -> None:
+        """The customer's line is free: his record is written before his agent is asked anything."""
+        self._end.left(hangup)
+        self._over()
 
     def _now(self) -> datetime:
         return self._env.clock.now()
+
+
+async def _end(agent: Channel) -> None:
+    await finish(agent.hang_up())

@@ -161,3 +161,9 @@ async def _all_ended(*tasks: asyncio.Task[None]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def let_go(agent: Channel) -> None:
+    """An agent's leg ends, and his phone has been told so."""
+    await finish(agent.hang_up())
+    await finish(agent.gone_within(FREE_SECONDS))

@@ -13,10 +13,12 @@ from ari_app.commands import WHISPERS
 from ari_app.events import ChannelInfo
 from ari_app.inbound_adopt import adopt_callers
 from ari_app.listed import take_back_listed
+from ari_app.own_adopt import adopt_own
 from ari_app.snapshot import Snapshot, bridge_of, leg_began, partner_of
 from contact_center import timeline
 from contact_center.crash_points import reached
 from contact_center.dialling import CallResult, DialOrder
+from contact_center.store.queries_own import open_own
 from contact_center.store.queries_queues import open_inbound
 from contact_center.store.recovery import OpenAttempt, mend_leads, open_attempts
 from contact_center.store.writer import Writer
@@ -50,6 +52,7 @@ class Reconciler:
         """Adopt what lives, close what has gone, hang up what nobody owns."""
         await self._prepare()
         attempts, callers = await self._writer.read(open_attempts), await self._writer.read(open_inbound)
+        own_calls = await self._writer.read(open_own)
         snapshot = await self._app.env.ari.snapshot()
         reached("snapshot_taken")
         self._adopt_lines(snapshot)
@@ -63,6 +66,8 @@ class Reconciler:
                 closed += 1
         if self._app.inbound is not None:
             adopt_callers(self._app, self._app.inbound, snapshot, callers, self._agent_of)
+        if self._app.own is not None:
+            adopt_own(self._app, self._app.own, snapshot, own_calls)
         reached("calls_adopted")
         await self._look_again()
         await take_back_listed(self._app, self._writer)

@@ -32,6 +32,7 @@ from ari_app.inbound_desk import open_desk
 from ari_app.inbound_told import Listeners
 from ari_app.listed import take_back_listed
 from ari_app.menus_open import load_menus, open_menus
+from ari_app.own_desk import open_own_desk
 from ari_app.phones import Phones
 from ari_app.provisioning import Account
 from ari_app.queue_log import QueueLog
@@ -125,6 +126,7 @@ class Serve:
         app.inbound = open_desk(app.env, app.lines, writer, Listeners(writer.post, queue_log, roster, serve.meters))
         app.env.take_preview = dialer.previews.take
         app.env.words = app.inbound.reception.prompts.said
+        app.own = open_own_desk(app.env, app.lines, app.inbound.reception.board, writer, serve.meters)
         dialer.ledger.on_result.append(measure.on_result(serve.meters))
         ari.on_connect = reconcile = Reconciler(
             app=app,
@@ -229,6 +231,8 @@ class Serve:
                 await self.app.queue_changed(command.entity_id)
             case (("rating_group" | "category"), _):
                 await load_menus(self.app.env, self.writer)
+            case "call", "place":
+                self.app.place_own(command.entity_id, command.payload, command.at)
             case "call", "hangup":
                 await self.app.hang_up(command.entity_id)
 

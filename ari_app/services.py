@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from ari_app.after_call import AfterCalls
 from ari_app.bridge import BridgePool
@@ -12,6 +13,9 @@ from contact_center.clock import Clock
 from contact_center.dialling import DialOrder, Progress
 from contact_center.roster import Roster
 from contact_center.settings import Settings
+
+if TYPE_CHECKING:
+    from ari_app.transfer import Targets
 
 
 def _no_words(text: str) -> tuple[str, ...]:
@@ -35,7 +39,8 @@ class Services:
     ``dispose(call_id, code, by)`` stores a disposition that an agent keyed; ``words(text)`` are the sounds of a message
     that are ready to be played; ``forbid(order)`` remembers that this person wants no more calls;
     ``take_preview(ext, leg)`` calls the lead that an agent is shown, his own call ``leg`` (a Channel) waiting for it.
-    ``after``: what agents are asked when the customer has gone; None: nothing.
+    ``after``: what agents are asked when the customer has gone; None: nothing. ``targets``: whom an agent may consult;
+    None: nobody.
     """
 
     ari: AriClient
@@ -49,3 +54,4 @@ class Services:
     forbid: Callable[[DialOrder], None] = _nobody_remembers
     take_preview: Callable[[str, object], Awaitable[DialOrder | None]] = _nothing_shown
     after: AfterCalls | None = None
+    targets: Targets | None = None

@@ -85,7 +85,7 @@ def _endpoint(ext: str, name: str, username: str, codecs: tuple[str, ...], setti
         "rewrite_contact": "yes",
         "dtmf_mode": "rfc4733",
         "user_eq_phone": "no",
-        "allow_transfer": "no",
+        "allow_transfer": "yes",
         "send_connected_line": "no",
         "trust_connected_line": "no",
         "rtp_timeout": "300",

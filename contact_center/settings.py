@@ -11,13 +11,14 @@ from typing import Annotated, Any, Literal
 from zoneinfo import available_timezones
 
 import phonenumbers
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from contact_center.errors import SettingsError
 from contact_center.matching.transactions import TransactionType
 from contact_center.terms import AgentConnect, NumberCheck
 
 ENVIRONMENT_PREFIX = "CALLWRIGHT_"
+LISTS = ("match", "codecs", "allow_hosts", "allowed_prefixes")
 FILE_NAME = "callwright.toml"
 
 
@@ -56,6 +57,7 @@ Host = Annotated[str, AfterValidator(_host)]
 HostOrBind = Annotated[str, AfterValidator(_host_or_bind)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$")]
 Port = Annotated[int, Field(ge=1, le=65535)]
+Prefix = Annotated[str, Field(pattern=r"^\+[1-9][0-9]{0,14}$")]
 
 
 class Section(BaseModel):
@@ -122,7 +124,10 @@ class Asterisk(Section):
 
 
 class Trunk(Section):
-    """A carrier's SIP trunk. ``dial_format`` may use {number} (digits only), {host}, {port}, {server}."""
+    """A carrier's SIP trunk. ``dial_format`` may use {number} (digits only), {host}, {port}, {server}.
+
+    ``allowed_prefixes``: what the numbers that people dial must begin with, such as +44; empty: all may be dialled.
+    """
 
     host: Host
     port: Port = 5060
@@ -136,6 +141,7 @@ class Trunk(Section):
     max_channels: Annotated[int, Field(ge=1, le=10000)] = 100
     max_cps: Annotated[float, Field(gt=0, le=1000)] = 20.0
     reserve_inbound: Annotated[int, Field(ge=0, le=10000)] = 0
+    allowed_prefixes: tuple[Prefix, ...] = ()
 
     @field_validator("dial_format")
     @classmethod
@@ -153,12 +159,18 @@ class Agents(Section):
     """What holds for every agent unless his own row says otherwise.
 
     ``menu_seconds``: the menus after a call, rating and category together, keep an agent from his next one no longer.
+    Of the calls that agents make themselves: ``trunk`` carries them (empty: the first), ``caller_id`` is shown,
+    ``dial_seconds`` is how long the number may ring, ``obey_dnc`` refuses numbers of the do-not-call list.
     """
 
     connect: AgentConnect = AgentConnect.ON_DEMAND
     ring_seconds: Annotated[int, Field(ge=3, le=120)] = 20
     max_misses: Annotated[int, Field(ge=1, le=100)] = 2
     menu_seconds: Annotated[int, Field(ge=5, le=300)] = 60
+    trunk: str = ""
+    caller_id: Annotated[str, Field(pattern=r"^(\+[1-9][0-9]{6,14})?$")] = ""
+    dial_seconds: Annotated[int, Field(ge=5, le=180)] = 45
+    obey_dnc: bool = True
 
 
 class FastAgi(Section):
@@ -233,6 +245,12 @@ class Settings(Section):
     tracking: Tracking = Tracking()
     speech: Speech = Speech()
 
+    @model_validator(mode="after")
+    def _known_trunk(self) -> Settings:
+        if self.agents.trunk and self.agents.trunk not in self.trunk:
+            raise ValueError(f"agents.trunk: there is no [trunk.{self.agents.trunk}]")
+        return self
+
 
 def find_file(explicit: Path | None, environment: Mapping[str, str]) -> Path | None:
     """The file in force: ``--config``, ``$CALLWRIGHT_CONFIG``, the working directory, then /etc; or none.
@@ -288,7 +306,7 @@ def _set_from_environment(tables: dict[str, Any], name: str, text: str) -> None:
         table = table.setdefault(known, {})
         if not isinstance(table, dict):
             raise SettingsError(f"environment: {name} does not name a setting.")
-    table[key] = [item.strip() for item in text.split(",")] if key in ("match", "codecs", "allow_hosts") else text
+    table[key] = [item.strip() for item in text.split(",")] if key in LISTS else text
 
 
 def _sentence(error: ValidationError) -> str:

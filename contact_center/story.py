@@ -62,6 +62,27 @@ class Connected:
 
 
 @dataclass(frozen=True, slots=True)
+class Consulted:
+    """From now on the agent speaks with ``other`` (an agent's name, or a number) instead of the customer.
+
+    ``other_agent``: the name of the other when he is an agent, who then has spoken too.
+    """
+
+    at: datetime
+    agent: str
+    other: str
+    other_agent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """Somebody else hears the customer too: all three hear each other."""
+
+    at: datetime
+    agent: str
+
+
+@dataclass(frozen=True, slots=True)
 class Announced:
     """A message was heard: ``word`` names it in labels."""
 
@@ -157,6 +178,8 @@ Event = (
     | Offered
     | Missed
     | Connected
+    | Consulted
+    | Joined
     | Announced
     | Left
     | Forced
@@ -241,33 +264,40 @@ def seconds_between(start: datetime | None, end: datetime | None) -> float:
 
 def agents_of(log: CallLog) -> list[str]:
     """Names of those who spoke, in order."""
-    return list(dict.fromkeys(event.agent for event in log.all(Connected)))
+    names: list[str] = []
+    for event in log.events:
+        if isinstance(event, (Connected, Joined)):
+            names.append(event.agent)
+        elif isinstance(event, Consulted):
+            names += [event.agent, event.other_agent]
+    return list(dict.fromkeys(name for name in names if name))
 
 
 def talk_and_messages(log: CallLog, ended_at: datetime) -> list[Span]:
     """Conversations, messages and what was taken away, by time; a message within a talk comes after its beginning."""
     spans: list[Span] = []
-    talks = log.all(Connected)
+    talks: list[Connected | Consulted | Diverted] = [
+        event for event in log.events if isinstance(event, (Connected, Consulted, Diverted))
+    ]
     for index, talk in enumerate(talks):
         until = talks[index + 1].at if index + 1 < len(talks) else ended_at
-        spans.append(
-            Span(
-                TimelineKind.CONVERSATION,
-                label("conversation", log.header.language),
-                talk.at,
-                seconds_between(talk.at, until),
-                talk.agent,
-            )
-        )
+        spans.append(_talk_span(talk, seconds_between(talk.at, until), log.header.language))
     for event in log.events:
         if isinstance(event, Announced):
             text = label(event.word, log.header.language)
             spans.append(Span(TimelineKind.MENU, text, event.at, seconds_between(event.at, event.until)))
-        elif isinstance(event, Diverted):
-            spans.append(Span(TimelineKind.CONVERSATION, event.number, event.at, seconds_between(event.at, ended_at)))
         elif isinstance(event, Removed):
             spans.append(Span(TimelineKind.DELETED, label("deleted", log.header.language), event.at, 0.0))
     return sorted(spans, key=lambda span: span.at)
+
+
+def _talk_span(talk: Connected | Consulted | Diverted, seconds: float, language: str) -> Span:
+    match talk:
+        case Consulted():
+            return Span(TimelineKind.CONSULT, label("consult", language), talk.at, seconds, talk.other)
+        case Diverted():
+            return Span(TimelineKind.CONVERSATION, talk.number, talk.at, seconds)
+    return Span(TimelineKind.CONVERSATION, label("conversation", language), talk.at, seconds, talk.agent)
 
 
 def rest_of_record() -> dict[str, Any]:

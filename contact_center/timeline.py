@@ -18,12 +18,14 @@ from contact_center.story import (
     CallLog,
     Closed,
     Connected,
+    Consulted,
     Diverted,
     Ended,
     Entered,
     Event,
     Forced,
     Header,
+    Joined,
     Left,
     Missed,
     Offered,
@@ -38,8 +40,9 @@ from contact_center.story import (
     seconds_between,
     talk_and_messages,
 )
-from contact_center.terms import CallState, Direction, Outcome, Party, TimelineKind
+from contact_center.terms import CallKind, CallState, Direction, Outcome, Party, TimelineKind
 from contact_center.timeline_inbound import fold_inbound
+from contact_center.timeline_own import fold_internal, own_call
 
 __all__ = [
     "COLORS",
@@ -48,12 +51,14 @@ __all__ = [
     "CallLog",
     "Closed",
     "Connected",
+    "Consulted",
     "Diverted",
     "Ended",
     "Entered",
     "Event",
     "Forced",
     "Header",
+    "Joined",
     "Left",
     "Missed",
     "Offered",
@@ -123,7 +128,10 @@ def fold(log: CallLog) -> dict[str, Any]:
     """The contract's record of a finished call. Never raises, whatever the order of events."""
     if log.header.direction is Direction.INBOUND:
         return fold_inbound(log)
-    return _fold_dialled(log)
+    if log.header.kind is CallKind.INTERNAL:
+        return fold_internal(log)
+    record = _fold_dialled(log)
+    return own_call(record, log) if log.header.kind is CallKind.MANUAL else record
 
 
 def _fold_dialled(log: CallLog) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from contact_center.errors import Unreachable
 from contact_center.models import Call
 from contact_center.store.admin import By
 from contact_center.store.admin_calls import dispose_call, hang_up_call
+from contact_center.store.admin_own import checked_own_call, place_call
 from contact_center.store.queries_calls import (
     COLUMNS,
     SORTS,
@@ -167,6 +168,23 @@ def _callback(console: Console, call_id: str, text: str, now: datetime) -> datet
     with console.reading() as session:
         zone = lead_zone(session, find_call(session, call_id), console.settings.site.timezone)
     return instant(text, zone, now, "--callback-at")
+
+
+@app.command(epilog="Example: callwright call place 1001 '020 7946 0018'")
+def place(
+    ctx: typer.Context,
+    ext: str = typer.Argument(metavar="EXT", help="The agent's extension; his phone is rung first."),
+    number: str = typer.Argument(metavar="NUMBER", help="A number in any notation, or another agent's extension."),
+) -> None:
+    """Connect an agent with a number, in the queue Outbound; only a running serve can."""
+    console = console_of(ctx)
+    with console.reading() as session:
+        checked_own_call(session, console.settings, ext, number)
+    if not console.serve_is_running():
+        raise Unreachable("No serve is running, so nobody can call; start `callwright serve`.")
+    with console.writing() as session:
+        call_id = place_call(session, By(console.actor, console.clock.now()), console.settings, ext, number)
+    console.done(f"Call {call_id}: the phone of {ext} is being rung.", {"call_id": call_id, "place": "asked"})
 
 
 @app.command(epilog="Example: callwright call hangup call-06d2k1mz8q4v7w3xyz")

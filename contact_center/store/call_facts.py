@@ -20,6 +20,7 @@ from contact_center.terms import CallKind, Direction, VisitEnd
 CHANNEL = "channel_id"
 """Key of an open call's record: the caller's channel, by which a next process finds him again."""
 
+_OF_OPEN_CALLS = (CHANNEL, "agent_channel_id", "ext")
 _CALL, _VISIT = table_of(Call), table_of(QueueVisit)
 _THIS_CALL = _CALL.c.id == bindparam("p_call")
 _THIS_VISIT = (_VISIT.c.call_id == bindparam("p_call")) & (_VISIT.c.n == bindparam("p_n"))
@@ -246,7 +247,7 @@ class CallFinished(Fact):
         if before is None or before.ended_at is not None:
             return
         self._close_visit(session)
-        standing = {key: value for key, value in before.record.items() if key != CHANNEL}
+        standing = {key: value for key, value in before.record.items() if key not in _OF_OPEN_CALLS}
         rest = {key: value for key, value in self.record.items() if key not in _IN_COLUMNS}
         answered = self.record.get("answered_at")
         columns: dict[str, Any] = {

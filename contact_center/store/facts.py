@@ -19,6 +19,7 @@ from contact_center.store.call_facts import (
 )
 from contact_center.store.fact import Fact
 from contact_center.store.law_facts import NumberForbidden
+from contact_center.store.own_facts import OwnCallAnswered, OwnCallPlaced
 from contact_center.store.pace_facts import PaceLearned
 from contact_center.store.previews import PreviewNoted
 from contact_center.store.rating_facts import CallRated, CategoryKeyed, RatingAsked
@@ -48,6 +49,8 @@ __all__ = [
     "CategoryKeyed",
     "Fact",
     "NumberForbidden",
+    "OwnCallAnswered",
+    "OwnCallPlaced",
     "PaceLearned",
     "PaceNoted",
     "PreviewNoted",

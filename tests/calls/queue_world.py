@@ -10,22 +10,30 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import create_engine
+from sqlalchemy.orm import Session
+from sqlalchemy.pool import StaticPool
+
 from ari_app.app import App
 from ari_app.bridge import BridgePool
 from ari_app.client import AriClient
 from ari_app.inbound_desk import InboundDesk
 from ari_app.inbound_told import Listeners
+from ari_app.own_desk import OwnDesk
+from ari_app.own_parts import OwnParts
 from ari_app.queue_prompts import QueuePrompts
 from ari_app.reception import Reception
 from ari_app.services import Services
 from ari_app.speech import Speech
+from ari_app.transfer import Targets
 from contact_center.http.metrics import Meters
-from contact_center.models import Agent, Queue
+from contact_center.models import Agent, DncEntry, Queue
 from contact_center.options import QueueOptions
 from contact_center.queues.board import QueueBoard
 from contact_center.roster import Roster
 from contact_center.settings import Settings
 from contact_center.store.facts import CallFinished, Fact
+from contact_center.store.tables import table_of
 from tests.calls.world import Heard, World
 from tests.lab.until import until
 from tests.support.fake_ari import FakeAri, FakeTransport, FarEnd
@@ -44,6 +52,36 @@ class QueueWorld:
     facts: list[Fact] = field(default_factory=list)
     lines: list[LogLine] = field(default_factory=list)
     callers: count[int] = field(default_factory=lambda: count(1))
+    listed: set[str] = field(default_factory=set)
+
+    async def read(self, fn: Any, within: float = 2.0) -> Any:
+        """A store that holds nothing but a do-not-call list."""
+        engine = create_engine("sqlite://", poolclass=StaticPool)
+        table_of(DncEntry).create(engine)
+        with Session(engine) as session:
+            session.add_all(
+                DncEntry(number=number, campaign_id=0, reason="", at=virtual_now()) for number in self.listed
+            )
+            session.flush()
+            return fn(session)
+
+    def dial(self, ext: str, text: str, channel_id: str = "") -> FakeChannel:
+        """An agent dials on his phone."""
+        return self.world.fake.inbound(
+            ["manual", ext, text], channel_id=channel_id or f"phone{next(self.callers)}", number=ext,
+            endpoint=f"Phone/{ext}", state="Ring",
+        )  # fmt: skip
+
+    async def own(self, number: str) -> dict[str, Any]:
+        """The one record of an own call that is over."""
+
+        def found() -> list[CallFinished]:
+            over = [fact for fact in self.facts if isinstance(fact, CallFinished)]
+            return [fact for fact in over if fact.record["caller_number"] == number]
+
+        await until(lambda: any(found()), 600.0, f"the record of {number}")
+        [fact] = found()
+        return fact.record
 
     def write(self, queue: str, uniqueid: str, interface: str, event: str, *data: object) -> None:
         """A queue_log."""
@@ -107,7 +145,8 @@ class QueueWorld:
 
     async def settled(self) -> None:
         """Every caller's call is over, and Asterisk has had time for the last commands."""
-        await until(lambda: not self.desk.calls, 600.0, "every caller's call to be over")
+        own = self.world.app.own
+        await until(lambda: not self.desk.calls and not (own and own.calls), 600.0, "every caller's call to be over")
         await self.world.settled()
 
 
@@ -135,6 +174,8 @@ async def queue_world(
         speech = Speech("", sounds, ari.spawn)
         reception = Reception(QueueBoard(roster, clock, env.settings.site), app.lines, QueuePrompts(speech))
         app.inbound = InboundDesk(env, reception, Listeners(made.facts.append, made, roster, Meters()), _no_store)
+        app.own = OwnDesk(OwnParts(env, app.lines, reception.board, made.facts.append, Meters()), made.read)
+        env.targets = Targets(env, app.lines, reception.board, app.own.allowed)
         arrivals = asyncio.create_task(app.serve_arrivals())
         await ari.until_live()
         try:

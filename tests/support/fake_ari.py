@@ -133,6 +133,15 @@ class FakeAri:
                     if other is not channel:
                         other.heard.append((self.time(), f"dtmf:{digit}"))
 
+    def refer(self, channel_id: str, destination: str, *, replaces: str = "") -> None:
+        """The party's phone asks by REFER to give its partner to `destination`, or to whom another channel talks."""
+        channel = self.channels[channel_id]
+        refer_to: dict[str, Any] = {"requested_destination": {"protocol_id": "SIP", "destination": destination}}
+        if replaces:
+            refer_to["destination_channel"] = self.channels[replaces].shown()
+        source = {"source_channel": channel.shown()}
+        self.tell(channel, "ChannelTransfer", state="channel_progress", refer_to=refer_to, referred_by=source)
+
     def together(self, one: str, other: str) -> bool:
         """Whether the two are in one bridge now, alive."""
         first, second = self.channels.get(one), self.channels.get(other)

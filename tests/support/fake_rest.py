@@ -46,6 +46,7 @@ class FakeRest(FakeSounds):
             ("POST", "channels/([^/]+)/snoop/([^/]+)", self._snoop),
             ("POST", "channels/([^/]+)/play/([^/]+)", self._play_channel),
             ("POST", "channels/([^/]+)/record", lambda p, i: self._record(self._stasis(i), p)),
+            ("POST", "channels/([^/]+)/transfer_progress", lambda p, i: self._stasis(i).told.append(p["states"])),
             ("(POST|DELETE)", "channels/([^/]+)/(moh|ring|hold|mute|dtmf)", self._toggle),
             ("GET", "bridges", lambda _: [b.shown() for b in fake.bridges.values()]),
             ("POST", "bridges", self._make_bridge),
@@ -182,6 +183,8 @@ class FakeRest(FakeSounds):
         return channel
 
     def _originate(self, params: Params) -> Any:
+        if params.get("originator") and params.get("formats"):
+            raise No(400, "Originator and formats can't both be specified")
         channel = self._new(params)
         shown = channel.shown()
         self._ring_out(channel, float(params.get("timeout", 30)), self._answered_out)

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from contact_center.models import Attempt, Call, Control, Lead
+from contact_center.models import Agent, Attempt, Call, Control, Lead
+from contact_center.terms import AgentState
 from tests.unit.console.support import Cli
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -229,3 +230,34 @@ def test_only_a_running_serve_can_hang_up(spring: Cli) -> None:
     with spring.reading() as session:
         row = session.scalars(select(Control).where(Control.action == "hangup")).one()  # type: ignore[arg-type]
     assert (row.entity, row.entity_id, row.payload) == ("call", "call-2", {"call_id": "call-2"})
+
+
+def test_call_place_asks_a_running_serve_and_refuses_what_must_not_be_called(spring: Cli) -> None:
+    spring.ok("agent", "add", "1001", "--name", "Ann")
+    spring.ok("agent", "add", "1002", "--name", "Bob")
+    spring.ok("dnc", "add", "+442079460099")
+    assert "callwright serve" in spring.refused(4, "call", "place", "1001", ANN)
+    spring.served = True
+    spring.refused(3, "call", "place", "1009", ANN)
+    assert "not a" in spring.refused(2, "call", "place", "1001", "12345")
+    assert "do-not-call" in spring.refused(2, "call", "place", "1001", "+442079460099")
+    assert "himself" in spring.refused(2, "call", "place", "1001", "1001")
+    asked = spring.json("call", "place", "1001", "020 7946 0018")
+    spring.ok("call", "place", "1002", "1001")
+    with spring.writing() as session:
+        first, second = session.scalars(select(Control).where(Control.action == "place")).all()  # type: ignore[arg-type]
+        assert (first.entity, first.entity_id) == ("call", asked["call_id"])
+        assert first.payload == {"call_id": asked["call_id"], "ext": "1001", "number": ANN}
+        assert second.payload["number"] == "1001"
+        ann = session.scalars(select(Agent).where(Agent.ext == "1001")).one()  # type: ignore[arg-type]
+        ann.state = AgentState.TALKING
+    assert "has a call" in spring.refused(1, "call", "place", "1001", ANN)
+
+
+def test_call_place_obeys_the_prefixes_that_the_trunk_allows(spring: Cli) -> None:
+    spring.ok("agent", "add", "1001", "--name", "Ann")
+    spring.served = True
+    with spring.config.open("a", encoding="utf-8") as file:
+        file.write('allowed_prefixes = ["+4474", "+45"]\n')
+    assert "allowed_prefixes has only +4474, +45" in spring.refused(2, "call", "place", "1001", ANN)
+    spring.ok("call", "place", "1001", "+4532123456")

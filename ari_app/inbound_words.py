@@ -1,0 +1,45 @@
+"""Messages to one caller who has nobody yet: each is heard to its end, and his dead man's clock runs on meanwhile."""
+
+from __future__ import annotations
+
+import structlog
+
+from ari_app import prompts
+from ari_app.channel import Channel
+from ari_app.errors import AriError, HungUp
+from ari_app.queue_music import DeadMan
+from contact_center import story
+from contact_center.clock import Clock
+
+log = structlog.get_logger(__name__)
+
+
+class Words:
+    """What one caller is told; ``calls`` notes what he heard."""
+
+    def __init__(self, caller: Channel, dead_man: DeadMan, clock: Clock, calls: story.CallLog) -> None:
+        self._caller, self._dead_man, self._clock, self._log = caller, dead_man, clock, calls
+
+    async def speak(self, language: str) -> None:
+        """From now on Asterisk's own words are in this language."""
+        try:
+            await self._caller.set_var("CHANNEL(language)", language)
+        except HungUp:
+            raise
+        except AriError as error:
+            log.info("another language is spoken", action="queue", reason=str(error))
+
+    async def say(self, word: str, media: tuple[str, ...]) -> None:
+        """Let him hear a message to its end; a sound that is missing keeps nobody."""
+        if not media:
+            return
+        await self._dead_man.wind(prompts.PLAY_SECONDS)
+        began = self._clock.now()
+        heard = True
+        try:
+            heard = await prompts.play(self._caller, *media)
+        finally:
+            if heard:
+                gone = self._caller.gone
+                self._log.add(story.Announced(began, gone.value.at if gone.happened else self._clock.now(), word))
+        await self._dead_man.wind()

@@ -1,0 +1,51 @@
+"""Agents' own calls as the store keeps them, told twice and by way of the journal."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import Engine
+
+from contact_center.models import Call
+from contact_center.store.engine import reading, writing
+from contact_center.store.facts import CallFinished, Fact, OwnCallAnswered, OwnCallPlaced
+from contact_center.store.queries_calls import call_document, find_call
+from contact_center.store.queries_own import open_own
+from contact_center.terms import CallKind
+from tests.unit.store.world import NOON, events, row
+
+PLACED = OwnCallPlaced(
+    "call-1", "manual", "outbound", "Outbound", "+442079460018", NOON, "1001", "phone-1", "cw-call-1-c"
+)
+ANSWERED = OwnCallAnswered("call-1", NOON + timedelta(seconds=4), ("Ann",))
+
+
+def told(engine: Engine, *facts: Fact) -> None:
+    for fact in facts:
+        for _ in range(2):
+            with writing(engine) as session:
+                Fact.from_json(fact.to_json()).apply(session)
+
+
+def test_an_own_call_is_open_with_both_its_legs_until_its_end_is_written(engine: Engine) -> None:
+    told(engine, PLACED, ANSWERED)
+    with reading(engine) as session:
+        [found] = open_own(session)
+    assert (found.kind, found.ext, found.number) == (CallKind.MANUAL, "1001", "+442079460018")
+    assert (found.agent_channel_id, found.channel_id) == ("phone-1", "cw-call-1-c")
+    assert found.answered_at == NOON + timedelta(seconds=4)
+    assert row(engine, Call)["agents"] == ["Ann"]
+    record = {
+        "kind": "manual",
+        "queue": "Outbound",
+        "call_state": "NORMAL_CLEARING_B",
+        "disposition": "connected",
+        "agents": ["Ann"],
+    }
+    told(engine, CallFinished("call-1", NOON + timedelta(seconds=9), "connected", 0.0, record))
+    with reading(engine) as session:
+        assert open_own(session) == []
+        document = call_document(find_call(session, "call-1"))
+    assert (document["kind"], document["queue"], document["disposition"]) == ("manual", "Outbound", "connected")
+    assert row(engine, Call)["record"].keys() & {"channel_id", "agent_channel_id", "ext"} == set()
+    assert [type_ for type_, _, _ in events(engine, "call")] == ["call.placed", "call.connected", "call.ended"]
