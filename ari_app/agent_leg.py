@@ -128,17 +128,18 @@ class AdoptedLeg:
 
 @asynccontextmanager
 async def ring_agent(
-    offer: Offer, order: ToRing, customer: Channel, attempt: int, env: Services, *, queued: bool = False
+    offer: Offer, order: ToRing, customer: Channel | None, attempt: int, env: Services, *, queued: bool = False
 ) -> AsyncIterator[DialledLeg]:
     """Ring the agent's phone; the block runs when he has answered, and his leg ends with it.
 
     The customer hears ringback meanwhile; words that the agent's phone is being told are cut short. Raises NotTaken.
     A ``queued`` customer hears his music until ``join``, and nothing is done to him before; the phone is not told to
-    answer by itself, since the agent did not ask for this call.
+    answer by itself, since the agent did not ask for this call. Without a ``customer`` the agent is called first.
     """
     async with AsyncExitStack() as leg:
         bridge = await _bridge(leg, env)
-        async with nullcontext() if queued else _ringback(customer, env):
+        at_once = None if queued else customer
+        async with nullcontext() if at_once is None else _ringback(at_once, env):
             await cut_short(offer.seat, env)
             channel_id = f"{order.channel_id}-a{attempt}"
             dialled = env.ari.dial(
@@ -147,10 +148,10 @@ async def ring_agent(
                 ring_seconds=order.agent_ring_seconds,
                 app_args=("agent", order.call_id, offer.ext),
                 caller_id=shown_number(order),
-                variables=None if queued else AUTO_ANSWER,
-                originator=customer.id,
+                variables=None if at_once is None else AUTO_ANSWER,
+                originator=None if customer is None else customer.id,
                 app="" if "@" in offer.seat.endpoint else env.ari.agents_app,  # far phones tell more by ``Dial``
-                meanwhile=None if queued else partial(_seat, bridge, customer),
+                meanwhile=None if at_once is None else partial(_seat, bridge, at_once),
             )
             try:
                 async with _unless_silent(env.ari.channel(channel_id), order.agent_ring_seconds):

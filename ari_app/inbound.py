@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Coroutine
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -13,12 +13,14 @@ import structlog
 
 from ari_app import prompts
 from ari_app.agent_leg import AdoptedLeg, Leg
+from ari_app.callback_caller import CallerOrders
 from ari_app.channel import Channel, GoneKind
 from ari_app.errors import AriError, HungUp
 from ari_app.inbound_talk import Talk
 from ari_app.inbound_told import InboundTold
 from ari_app.outside import OutsideCall
 from ari_app.queue_music import DeadMan, Hold, Music
+from ari_app.queue_patience import Patience, patience
 from ari_app.queue_place import Place, SentOn
 from ari_app.queue_rings import FREE_SECONDS, QueueRing, Rings, Taken
 from ari_app.reception import Caller, Reception
@@ -54,6 +56,7 @@ class InboundCall:
         self._wrap_up_seconds = 0.0
         self._offered_at: dict[str, datetime] = {}
         self._agent = ""
+        self._orders = CallerOrders(env, desk, channel, caller, self._music, self._clock, self._language)
         self.log = story.CallLog(
             story.Header(
                 id=caller.call_id,
@@ -108,6 +111,7 @@ class InboundCall:
             at = self.channel.gone.value.at if self.channel.gone.happened else self._now()
             self.log.add(story.Over(at))
             self._told_to.finished(at, self._left_from, self._wrap_up_seconds, fold(self.log))
+            self._orders.over()
             if not self.channel.gone.happened:
                 await finish(self.channel.hang_up())
 
@@ -115,7 +119,8 @@ class InboundCall:
         following: QueueRules | None = rules
         while following is not None:
             following = await self._in_queue(following, adopted)
-            adopted = None
+            adopted = self._orders.kept_place()
+            self._visits -= 1 if adopted else 0
 
     async def _in_queue(self, rules: QueueRules, adopted: OpenVisit | None) -> QueueRules | None:
         """His stay in one queue and his talk; where he goes on if nobody takes him here, else None."""
@@ -126,6 +131,9 @@ class InboundCall:
                 try:
                     taken = await self._wait(place, agent_side, adopted)
                 except SentOn as rule:
+                    place.leave()
+                    if rule.end is VisitEnd.CALLBACK:
+                        return await self._orders.ask(place, self.log, self._told_to)
                     return await self._send_on(place.rules, rule.end)
                 finally:
                     self._left_from = place.board.position(place.entry)
@@ -198,21 +206,19 @@ class InboundCall:
         if adopted is None and options.max_length and place.board.length(place.rules.name) >= options.max_length:
             raise SentOn(VisitEnd.FULL)
         rings = self._rings()
-        async with self._patience(place) as patience, self._hold(place) as hold:
+        async with self._waits(place) as waits, self._hold(place) as hold:
             if not self._env.ari.live:
                 await self._env.ari.until_live()  # before that it is not known which agents talk
             place.stand()
             while True:
                 taken = await rings.until_taken(place)
                 agent_side.push_async_callback(taken.closing.aclose)
-                until = patience.when()
-                if not patience.expired():
-                    patience.reschedule(None)  # who has an agent is not sent on any more
+                waits.pause()  # who has an agent is not sent on any more
                 await hold.hush()
                 if await self._connect(taken, place):
                     return taken
                 await agent_side.aclose()
-                patience.reschedule(until)
+                waits.resume()
                 hold.resume()
                 place.stand()
 
@@ -221,33 +227,31 @@ class InboundCall:
         self._been_in.add(place.rules.name)
         if adopted is None:
             place.entry.entered_at, place.entry.entered = self._now(), self._env.clock.monotonic()
+        before: story.Entered | None = self.log.last(story.Entered)
+        is_back = before is not None and before.n == self._visits
+        entered_at = self._now() if is_back else place.entry.entered_at
+        self._orders.called_in(place)
         position = adopted.position if adopted else place.board.position(place.entry)
-        visit = story.Entered(place.entry.entered_at, place.rules.name, self._visits, position)
+        visit = story.Entered(entered_at, place.rules.name, self._visits, position)
         if adopted is None:
             self._told_to.queued(visit, place.entry.priority, self.caller.number)
         else:
             self._told_to.known(visit, "", 0.0)
         self.log.add(visit)
 
-    @asynccontextmanager
-    async def _patience(self, place: Place) -> AsyncIterator[asyncio.Timeout]:
-        """As long as the queue keeps him; then SentOn."""
+    def _waits(self, place: Place) -> AbstractAsyncContextManager[Patience]:
+        """As long as the queue keeps him, or until he asks to be called back; then SentOn."""
         most = place.rules.options.max_wait
-        waited = (self._now() - place.entry.entered_at).total_seconds()
-        limit = asyncio.timeout(max(most - waited, 0.0) if most else None)
-        try:
-            async with limit:
-                yield limit
-        except TimeoutError:
-            if not limit.expired():
-                raise
-            raise SentOn(VisitEnd.TIMEOUT) from None
+        since: story.Entered | None = self.log.last(story.Entered)
+        waited = (self._now() - since.at).total_seconds() if since else 0.0
+        return patience(self.channel, max(most - waited, 0.0) if most else None, partial(self._orders.offered, place))
 
     def _hold(self, place: Place) -> Hold:
         def said(seconds: float) -> None:
             self._told_to.said(self._now(), seconds)
 
-        return Hold(self.channel, place, self._desk.prompts, self._language, self._clock, self._music, said)
+        offer = partial(self._orders.offer, place)
+        return Hold(self.channel, place, self._desk.prompts, self._language, self._clock, self._music, said, offer)
 
     def _rings(self) -> Rings:
         ring = partial(QueueRing, self.caller.call_id, f"cw-{self.caller.call_id}", self.caller.number)
@@ -292,6 +296,7 @@ class InboundCall:
         rung = self._rung_seconds(offer.ext)
         self._told_to.connected(at, offer.ext, taken.leg.channel.id, taken.leg.bridge_id, rung)
         self._desk.board.served(place.rules.name, offer.ext)
+        self._orders.served()
         self._env.ari.spawn(self._clock.stop(), f"no clock {self.channel.id}")
 
     # -- the talk -------------------------------------------------------------------------------------

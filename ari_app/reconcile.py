@@ -62,6 +62,8 @@ class Reconciler:
                 closed += 1
         if self._app.inbound is not None:
             adopt_callers(self._app, self._app.inbound, snapshot, callers, self._agent_of)
+            if (callbacks := self._app.inbound.reception.callbacks) is not None:
+                await callbacks.recover(snapshot, self._agent_of)
         reached("calls_adopted")
         await self._look_again()
         hung_up = await self._hang_up_leftovers(snapshot)

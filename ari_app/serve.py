@@ -263,6 +263,8 @@ class Serve:
                 await self.dialer.leads_changed()
             case "queue", _:
                 await self.app.queue_changed(command.entity_id)
+            case "callback", "cancel":
+                self.app.callback_cancelled(command.entity_id)
             case "call", "hangup":
                 await self.app.hang_up(command.entity_id)
 
@@ -322,6 +324,7 @@ class Serve:
                 self.roster.run(),
                 self.dialer.run(),
                 self.app.serve_arrivals(),
+                self.app.serve_callbacks(),
                 self.app.lines.run(),
                 self.phones.run(),
                 Census(self.ari).run(),

@@ -8,6 +8,7 @@ from contact_center.console import (
     agent,
     analytics,
     call,
+    callback,
     campaign,
     dnc,
     lead,
@@ -34,6 +35,7 @@ def mount(app: typer.Typer) -> None:
     app.add_typer(lead.app, name="lead")
     app.add_typer(dnc.app, name="dnc")
     app.add_typer(call.app, name="call")
+    app.add_typer(callback.app, name="callback")
     app.add_typer(why.app, name="why")
     app.add_typer(report.app, name="report")
     app.add_typer(token.app, name="token")

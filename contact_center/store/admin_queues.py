@@ -14,7 +14,7 @@ from contact_center.options import Overflow, QueueOptions
 from contact_center.store.admin import By, checked_name, shown
 from contact_center.store.queries_agents import find_queue, list_queues, queue_options
 
-NOT_OBEYED_YET = ("callback", "rating_group", "rating_ivr", "category_menu", "record", "source")
+NOT_OBEYED_YET = ("rating_group", "rating_ivr", "category_menu", "record", "source")
 """Keys that are stored and that a running ``serve`` does not look at yet."""
 
 _DID = re.compile(r"\+?[0-9A-Za-z]{1,19}\Z")

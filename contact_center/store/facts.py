@@ -17,6 +17,14 @@ from contact_center.store.call_facts import (
     CallQueued,
     WaitSaid,
 )
+from contact_center.store.callback_facts import (
+    CallbackAnswered,
+    CallbackClosed,
+    CallbackConnected,
+    CallbackDialEnded,
+    CallbackOrdered,
+    CallbackReleased,
+)
 from contact_center.store.fact import Fact
 from contact_center.store.pace_facts import PaceLearned
 from contact_center.store.state_facts import (
@@ -40,6 +48,12 @@ __all__ = [
     "CallFinished",
     "CallLeftQueue",
     "CallQueued",
+    "CallbackAnswered",
+    "CallbackClosed",
+    "CallbackConnected",
+    "CallbackDialEnded",
+    "CallbackOrdered",
+    "CallbackReleased",
     "CampaignStateChanged",
     "Fact",
     "PaceLearned",
