@@ -193,7 +193,7 @@ class CallbackCall:
             return False
         self.lost = self._n == 0
         self._dialled_at = now
-        reached("intent_committed")
+        reached("callback_dialled")
         return self._n > 0
 
     async def _serve(self, leg: Leg, offer: Offer, customer: Channel) -> None:

@@ -97,7 +97,7 @@ class CallerOrders:
         )
         try:
             await self._music.stop()
-            number = await menu.ask(self._dead_man, lambda number: self._order(number, place, log, told))
+            number = await menu.ask(self._dead_man, lambda number: self._stored(number, place, log, told))
         finally:
             if self._channel.gone.happened and menu.standing and log.find(story.CallbackOrdered) is None:
                 self._order(menu.standing, place, log, told)
@@ -108,8 +108,14 @@ class CallerOrders:
             self._back = _visit(place, waited)
         return rules
 
+    async def _stored(self, number: str, place: Place, log: story.CallLog, told: InboundTold) -> None:
+        """The order is stored before he is told so; while the database is away it is in the journal."""
+        self._order(number, place, log, told)
+        assert self._callbacks is not None
+        await self._callbacks.stored()
+
     def _order(self, number: str, place: Place, log: story.CallLog, told: InboundTold) -> None:
-        """The order is written down, before he is told so."""
+        """The order is written down."""
         assert self._callbacks is not None
         now, entry, options = self._env.clock.now(), place.entry, place.rules.options
         kept = Kept(

@@ -88,6 +88,13 @@ class CallbackDesk:
             log.warning("the do-not-call list is asked later", action="callback", reason=str(error))
             return False
 
+    async def stored(self) -> None:
+        """What was posted is stored, or the database is known to be away."""
+        try:
+            await self.parts.store.read(lambda session: None, 1.0)
+        except CallwrightError as error:
+            log.warning("an order is stored later", action="callback", reason=str(error))
+
     def _find(self, queue: str, number: str) -> Kept | None:
         """The open callback of a number in a queue."""
         return self._by_key.get((queue, number))

@@ -67,10 +67,10 @@ class OrderMenu:
         self._is_forbidden = is_forbidden
         self.standing = ""
 
-    async def ask(self, dead_man: DeadMan, order: Callable[[str], None]) -> str:
+    async def ask(self, dead_man: DeadMan, order: Callable[[str], Awaitable[None]]) -> str:
         """The number that is to be called; empty where he wants to go on waiting, or none is allowed.
 
-        ``order`` is called with it before he is told that it will be.
+        ``order`` is awaited with it before he is told that it will be.
         """
         await dead_man.wind(MENU_SECONDS)
         began = self._clock.now()
@@ -87,7 +87,7 @@ class OrderMenu:
         elif answer == "3":
             number = self.standing = ""
         if number:
-            order(number)
+            await order(number)
             await self._say("callback_ordered")
         return number
 

@@ -51,13 +51,14 @@ def made_store(folder: Path) -> Engine:
 
 @dataclass
 class DirectStore:
-    """The writer without its thread: what is posted or committed is stored at once."""
+    """The writer without its thread: what is posted or committed is stored at once, unless the process is dead."""
 
     engine: Engine
     down: bool = False
+    dead: bool = False
 
     async def commit(self, fn: Callable[[Session], T], within: float = 2.0) -> T:
-        if self.down:
+        if self.down or self.dead:
             raise Unreachable("the database is away")
         with writing(self.engine) as session:
             return fn(session)
@@ -69,6 +70,8 @@ class DirectStore:
             return fn(session)
 
     def post(self, fact: Fact) -> None:
+        if self.dead:
+            return
         with writing(self.engine) as session:
             fact.apply(session)
 
