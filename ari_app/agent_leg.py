@@ -141,7 +141,7 @@ class AdoptedLeg:
 async def ring_agent(
     offer: Offer,
     order: ToRing,
-    customer: Channel,
+    customer: Channel | None,
     attempt: int,
     env: Services,
     *,
@@ -153,10 +153,12 @@ async def ring_agent(
     The customer hears ringback meanwhile; words that the agent's phone is being told are cut short. Raises NotTaken.
     A ``queued`` customer hears his music until ``join``, and nothing is done to him before; the phone is not told to
     answer by itself, since the agent did not ask for this call. ``seat_early``: the customer waits in the bridge.
+    Without a ``customer`` the agent is called first.
     """
     async with AsyncExitStack() as leg:
         bridge = await _bridge(leg, env)
-        async with nullcontext() if queued else _ringback(customer, env):
+        at_once = None if queued else customer
+        async with nullcontext() if at_once is None else _ringback(at_once, env):
             await cut_short(offer.seat, env)
             channel_id = f"{order.channel_id}-a{attempt}"
             dialled = env.ari.dial(
@@ -165,10 +167,10 @@ async def ring_agent(
                 ring_seconds=order.agent_ring_seconds,
                 app_args=("agent", order.call_id, offer.ext),
                 caller_id=shown_number(order),
-                variables=TRANSFERS if queued else AUTO_ANSWER | TRANSFERS,
-                originator=customer.id,
+                variables=TRANSFERS if at_once is None else AUTO_ANSWER | TRANSFERS,
+                originator=None if customer is None else customer.id,
                 app="" if "@" in offer.seat.endpoint else env.ari.agents_app,  # far phones tell more by ``Dial``
-                meanwhile=None if queued or not seat_early else partial(_seat, bridge, customer),
+                meanwhile=partial(_seat, bridge, at_once) if at_once is not None and seat_early else None,
             )
             try:
                 async with _unless_silent(env.ari.channel(channel_id), order.agent_ring_seconds):

@@ -117,6 +117,16 @@ class App:
         if self.own is not None:
             self.spawn(self.own.ordered(call_id, str(wish["ext"]), str(wish["number"]), at), f"own {call_id}")
 
+    async def serve_callbacks(self) -> None:
+        """Call back whose turn it is. Runs until cancelled."""
+        if self.inbound is not None and self.inbound.reception.callbacks is not None:
+            await self.inbound.reception.callbacks.run()
+
+    def callback_cancelled(self, callback_id: str) -> None:
+        """A supervisor took a callback away."""
+        if self.inbound is not None and self.inbound.reception.callbacks is not None:
+            self.inbound.reception.callbacks.cancelled(callback_id)
+
     async def _run(self, call: OutboundCall, story: Coroutine[Any, Any, None]) -> None:
         """One broken call must not end the others."""
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -13,13 +13,15 @@ import structlog
 
 from ari_app.after_call import After, Asked
 from ari_app.agent_leg import AdoptedLeg, Leg
+from ari_app.callback_caller import CallerOrders
 from ari_app.channel import Channel, GoneKind
 from ari_app.errors import AriError, HungUp
+from ari_app.inbound_outside import put_through, still_outside
 from ari_app.inbound_talk import Talk
 from ari_app.inbound_told import InboundTold
 from ari_app.inbound_words import Words
-from ari_app.outside import OutsideCall
 from ari_app.queue_music import DeadMan, Hold, Music
+from ari_app.queue_patience import Patience, patience
 from ari_app.queue_place import Place, SentOn
 from ari_app.queue_rings import QueueRing, Rings, Taken, let_go
 from ari_app.reception import Caller, Reception
@@ -56,6 +58,7 @@ class InboundCall:
         self._offered_at: dict[str, datetime] = {}
         self._agent = ""
         self._is_over = False
+        self._orders = CallerOrders(env, desk, channel, caller, self._music, self._clock, self._language)
         self.log = story.CallLog(
             story.Header(
                 id=caller.call_id,
@@ -100,7 +103,7 @@ class InboundCall:
         self.log.add(story.Answered(self.caller.started_at))
         if visit is not None:
             self.log.add(story.Entered(visit.entered_at, visit.queue, visit.n, visit.position))
-        await self._told(self._outside_on(there, number, since))
+        await self._told(still_outside(self._env, self.channel, self._queue, there, number, since, self.log))
 
     async def _told(self, life: Coroutine[Any, Any, None]) -> None:
         try:
@@ -119,6 +122,7 @@ class InboundCall:
             at = self._ended_at()
             self.log.add(story.Over(at))
             self._told_to.finished(at, self._left_from, self._wrap_up_seconds, fold(self.log))
+            self._orders.over()
 
     def _ended_by(self, hangup: HungUp) -> None:
         self._left(hangup)
@@ -131,7 +135,8 @@ class InboundCall:
         following: QueueRules | None = rules
         while following is not None:
             following = await self._in_queue(following, adopted)
-            adopted = None
+            adopted = self._orders.kept_place()
+            self._visits -= 1 if adopted else 0
 
     async def _in_queue(self, rules: QueueRules, adopted: OpenVisit | None) -> QueueRules | None:
         """His stay in one queue and his talk; where he goes on if nobody takes him here, else None."""
@@ -146,6 +151,9 @@ class InboundCall:
                 try:
                     taken = await self._wait(place, agent_side, adopted)
                 except SentOn as rule:
+                    place.leave()
+                    if rule.end is VisitEnd.CALLBACK:
+                        return await self._orders.ask(place, self.log, self._told_to)
                     return await self._send_on(place.rules, rule.end)
                 finally:
                     self._left_from = place.board.position(place.entry)
@@ -200,21 +208,19 @@ class InboundCall:
         if adopted is None and options.max_length and place.board.length(place.rules.name) >= options.max_length:
             raise SentOn(VisitEnd.FULL)
         rings = self._rings()
-        async with place.patience(self._now()) as patience, self._hold(place) as hold:
+        async with self._waits(place) as waits, self._hold(place) as hold:
             if not self._env.ari.live:
                 await self._env.ari.until_live()  # before that it is not known which agents talk
             place.stand()
             while True:
                 taken = await rings.until_taken(place)
                 agent_side.push_async_callback(taken.closing.aclose)
-                until = patience.when()
-                if not patience.expired():
-                    patience.reschedule(None)  # who has an agent is not sent on any more
+                waits.pause()  # who has an agent is not sent on any more
                 await hold.hush()
                 if await self._connect(taken, place):
                     return taken
                 await agent_side.aclose()
-                patience.reschedule(until)
+                waits.resume()
                 hold.resume()
                 place.stand()
 
@@ -223,19 +229,31 @@ class InboundCall:
         self._been_in.add(place.rules.name)
         if adopted is None:
             place.entry.entered_at, place.entry.entered = self._now(), self._env.clock.monotonic()
+        before: story.Entered | None = self.log.last(story.Entered)
+        is_back = before is not None and before.n == self._visits
+        entered_at = self._now() if is_back else place.entry.entered_at
+        self._orders.called_in(place)
         position = adopted.position if adopted else place.board.position(place.entry)
-        visit = story.Entered(place.entry.entered_at, place.rules.name, self._visits, position)
+        visit = story.Entered(entered_at, place.rules.name, self._visits, position)
         if adopted is None:
             self._told_to.queued(visit, place.entry.priority, self.caller.number)
         else:
             self._told_to.known(visit, "", 0.0)
         self.log.add(visit)
 
+    def _waits(self, place: Place) -> AbstractAsyncContextManager[Patience]:
+        """As long as the queue keeps him, or until he asks to be called back; then SentOn."""
+        most = place.rules.options.max_wait
+        since: story.Entered | None = self.log.last(story.Entered)
+        waited = (self._now() - since.at).total_seconds() if since else 0.0
+        return patience(self.channel, max(most - waited, 0.0) if most else None, partial(self._orders.offered, place))
+
     def _hold(self, place: Place) -> Hold:
         def said(seconds: float) -> None:
             self._told_to.said(self._now(), seconds)
 
-        return Hold(self.channel, place, self._desk.prompts, self._language, self._clock, self._music, said)
+        offer = partial(self._orders.offer, place)
+        return Hold(self.channel, place, self._desk.prompts, self._language, self._clock, self._music, said, offer)
 
     def _rings(self) -> Rings:
         ring = partial(QueueRing, self.caller.call_id, f"cw-{self.caller.call_id}", self.caller.number)
@@ -280,6 +298,7 @@ class InboundCall:
         rung = self._rung_seconds(offer.ext)
         self._told_to.connected(at, offer.ext, taken.leg.channel.id, taken.leg.bridge_id, rung)
         self._desk.board.served(place.rules.name, offer.ext)
+        self._orders.served()
         self._env.ari.spawn(self._clock.stop(), f"no clock {self.channel.id}")
 
     # -- the talk -------------------------------------------------------------------------------------
@@ -309,16 +328,10 @@ class InboundCall:
             media = self._desk.prompts.message("welcome_message", rules.options.welcome_message, self._language)
         began = self._env.clock.monotonic()
         try:
+            moved, wrap_up, music = self._told_to.moved, rules.options.wrap_up_seconds, rules.options.music
+            log, agent, side = self.log, self._agent, agent_side
             talk = Talk(
-                self._env,
-                self.channel,
-                self.log,
-                self._agent,
-                side=agent_side,
-                after=after,
-                moved=self._told_to.moved,
-                wrap_up=rules.options.wrap_up_seconds,
-                music=rules.options.music,
+                self._env, self.channel, log, agent, side=side, after=after, moved=moved, wrap_up=wrap_up, music=music
             )
             served = await talk.until_over(leg, may_force=may_force, welcome=media)
             if not served:
@@ -349,7 +362,9 @@ class InboundCall:
         if following is not None:
             return following
         await self._music.stop()
-        if way.kind == "number" and await self._outside(way.target):
+        if way.kind == "number" and await put_through(
+            self._env, self.channel, self.caller, way.target, self._clock, self.log
+        ):
             return None
         await self._words.say(
             "overflow_message", self._desk.prompts.overflow(rules.options.overflow_message, self._language)
@@ -358,26 +373,7 @@ class InboundCall:
         return None
 
     async def _outside(self, number: str) -> bool:
-        """Connect him with a number outside; False where nobody answers there."""
-        outside = OutsideCall(self._env, self.channel, f"cw-{self.caller.call_id}-o", number, self.caller.number)
-        async with outside.answered() as there:
-            if not there:
-                return False
-            self.log.add(story.Diverted(self._now(), number))
-            self._env.ari.spawn(self._clock.stop(), f"no clock {self.channel.id}")
-            await outside.channel.left()
-            self.log.add(story.Left(self._now(), Party.AGENT))
-        return True
-
-    async def _outside_on(self, there: Channel, number: str, since: datetime) -> None:
-        try:
-            async with until_hangup(self.channel):
-                self.log.add(story.WaitOver(since, self._queue, VisitEnd.TIMEOUT, f"number:{number}"))
-                self.log.add(story.Diverted(since, number))
-                await there.left()
-                self.log.add(story.Left(self._now(), Party.AGENT))
-        finally:
-            await finish(there.hang_up())
+        return await put_through(self._env, self.channel, self.caller, number, self._clock, self.log)
 
     # -- the end --------------------------------------------------------------------------------------
 

@@ -12,6 +12,8 @@ from sqlalchemy.orm import Session
 from sqlmodel import col
 
 from ari_app.agent_line import AgentLines
+from ari_app.callback_desk import CallbackDesk
+from ari_app.callback_parts import CallbackParts
 from ari_app.channel import Channel
 from ari_app.inbound import InboundCall
 from ari_app.inbound_told import InboundTold, Listeners
@@ -72,7 +74,10 @@ class InboundDesk:
     def _prepare(self, rules: QueueRules) -> None:
         options = rules.options
         texts = {word: str(getattr(options, word)) for word in MESSAGES}
-        self.reception.prompts.prepare(texts, options.language or self._env.settings.site.language)
+        language = options.language or self._env.settings.site.language
+        self.reception.prompts.prepare(texts, language)
+        if options.callback:
+            self.reception.prompts.prepare_callbacks(language, options.callback_message)
 
     def queue_of(self, did: str) -> QueueRules | None:
         """The queue of a number that was dialled."""
@@ -129,7 +134,7 @@ class InboundDesk:
                 call.ended_by_supervisor()
                 await call.channel.hang_up()
                 return True
-        return False
+        return self.reception.callbacks is not None and await self.reception.callbacks.hang_up(call_id)
 
 
 def open_desk(env: Services, lines: AgentLines, writer: Writer, listeners: Listeners) -> InboundDesk:
@@ -137,6 +142,6 @@ def open_desk(env: Services, lines: AgentLines, writer: Writer, listeners: Liste
     settings = env.settings
     speech = Speech(settings.speech.command, sounds_folder(settings.database.url), env.ari.spawn)
     board = QueueBoard(env.roster, env.clock, settings.site)
-    return InboundDesk(
-        env, Reception(board, lines, QueuePrompts(speech, settings.site.language)), listeners, writer.read
-    )
+    prompts = QueuePrompts(speech, settings.site.language)
+    callbacks = CallbackDesk(CallbackParts(env, board, lines, prompts, writer, listeners.queue_log, listeners.meters))
+    return InboundDesk(env, Reception(board, lines, prompts, callbacks), listeners, writer.read)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from ari_app.queue_patience import CALLBACK_KEY
 from ari_app.queue_records import Log
 from ari_app.transfer import Reached
 from contact_center.http.metrics import Meters
@@ -140,8 +141,11 @@ class InboundTold:
                 wait_seconds=round(waited, 3),
             )
         )
-        event = "EXITEMPTY" if end is VisitEnd.EMPTY else "EXITWITHTIMEOUT"
-        self._log(visit.queue, "", event, position, visit.position, round(waited))
+        places = (position, visit.position, round(waited))
+        if end is VisitEnd.CALLBACK:
+            self._log(visit.queue, "", "EXITWITHKEY", CALLBACK_KEY, *places)
+        else:
+            self._log(visit.queue, "", "EXITEMPTY" if end is VisitEnd.EMPTY else "EXITWITHTIMEOUT", *places)
         self._visit = None
 
     def finished(self, at: datetime, position: int, wrap_up_seconds: float, record: dict[str, Any]) -> None:

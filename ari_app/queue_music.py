@@ -94,9 +94,11 @@ class Hold:
         clock: DeadMan,
         music: Music,
         said: Callable[[float], None],
+        offer: Callable[[], tuple[str, ...]] = tuple,
     ) -> None:
         self._caller, self._place, self._book = caller, place, book
         self._language, self._clock, self._music, self._said = language, clock, music, said
+        self._offer = offer
         self._task: asyncio.Task[None] | None = None
         self._begin: asyncio.Task[None] | None = None
 
@@ -161,6 +163,7 @@ class Hold:
         if options.announce_wait and (wait := board.expected_wait(self._place.entry)) is not None:
             media += self._book.wait(wait, self._language)
             self._said(wait)
+        media += self._offer()
         if not media:
             return
         await self._clock.wind()

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from datetime import datetime
 from types import TracebackType
 from typing import Self
 
@@ -68,20 +65,6 @@ class Place:
 
     def _offered(self, offer: Offer) -> None:
         self._offers.put_nowait(offer)
-
-    @asynccontextmanager
-    async def patience(self, now: datetime) -> AsyncIterator[asyncio.Timeout]:
-        """As long as the queue keeps him, counted from when he came into it; then SentOn."""
-        most = self.rules.options.max_wait
-        waited = (now - self.entry.entered_at).total_seconds()
-        limit = asyncio.timeout(max(most - waited, 0.0) if most else None)
-        try:
-            async with limit:
-                yield limit
-        except TimeoutError:
-            if not limit.expired():
-                raise
-            raise SentOn(VisitEnd.TIMEOUT) from None
 
     async def turn(self) -> Offer:
         """The next agent who is held for him. Raises SentOn when nobody is left who could ever be."""

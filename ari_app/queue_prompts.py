@@ -14,6 +14,19 @@ from contact_center.queues.waits import as_told
 # Prompts of the queue in Asterisk's core sounds: "you are currently caller number", "waiting to speak with ...".
 _FIRST = ("sound:queue-youarenext",)
 _CLOSED = ("sound:im-sorry", "sound:please-try-call-later", "sound:goodbye")
+CALLBACK = {
+    "callback_offer": ("sound:to-call-this-number", "sound:vm-press", "digits:1"),
+    "callback_confirm": ("sound:vm-num-i-have",),
+    "callback_confirm_keys": (
+        *("sound:if-correct-press", "digits:1", "sound:vm-calldiffnum", "sound:vm-press", "digits:2"),
+        *("sound:vm-tocancel", "sound:vm-press", "digits:3"),
+    ),
+    "callback_enter": ("sound:vm-enter-num-to-call", "sound:vm-then-pound"),
+    "callback_refused": ("sound:im-sorry", "sound:vm-nonumber"),
+    "callback_ordered": ("sound:auth-thankyou", "sound:goodbye"),
+    "callback_agent": ("sound:beep", "sound:vm-dialout"),
+}
+"""Asterisk's nearest words for what is said about callbacks, where nothing can be spoken."""
 _SOUND = re.compile(r"(?:sound:)?([A-Za-z0-9_./-]+)\Z")
 
 
@@ -70,6 +83,10 @@ class QueuePrompts:
             return worded
         return ("sound:queue-holdtime", f"number:{minutes}", "sound:queue-minutes")
 
+    def callback(self, word: str, language: str, own_words: str = "") -> tuple[str, ...]:
+        """What is said about callbacks: ``word`` is one of those in ``CALLBACK``."""
+        return self.message(word, own_words, language) or self._worded(word, 0, language) or CALLBACK[word]
+
     def prepare(self, texts: dict[str, str], language: str) -> None:
         """Have a queue's messages spoken before anybody calls."""
         for word, value in texts.items():
@@ -78,6 +95,11 @@ class QueuePrompts:
             self.closed(texts.get("closed_message", ""), language)
             self.overflow(texts.get("overflow_message", ""), language)
             self.position(1, language)
+
+    def prepare_callbacks(self, language: str, offer: str) -> None:
+        """Have all words about callbacks spoken; ``offer`` is what the queue's settings say in place of ours."""
+        for word in CALLBACK:
+            self.callback(word, language, offer if word == "callback_offer" else "")
 
     def _worded(self, word: str, number: int, language: str) -> tuple[str, ...]:
         """Words in a language that Asterisk itself does not come with."""

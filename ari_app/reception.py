@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ari_app.agent_line import AgentLines
+from ari_app.callback_desk import CallbackDesk
 from ari_app.queue_prompts import QueuePrompts
 from contact_center.queues.board import QueueBoard
 
@@ -27,3 +28,4 @@ class Reception:
     board: QueueBoard
     lines: AgentLines
     prompts: QueuePrompts
+    callbacks: CallbackDesk | None = None

@@ -66,6 +66,8 @@ class Reconciler:
                 closed += 1
         if self._app.inbound is not None:
             adopt_callers(self._app, self._app.inbound, snapshot, callers, self._agent_of)
+            if (callbacks := self._app.inbound.reception.callbacks) is not None:
+                await callbacks.recover(snapshot, self._agent_of)
         if self._app.own is not None:
             adopt_own(self._app, self._app.own, snapshot, own_calls)
         reached("calls_adopted")

@@ -233,6 +233,8 @@ class Serve:
                 await load_menus(self.app.env, self.writer)
             case "call", "place":
                 self.app.place_own(command.entity_id, command.payload, command.at)
+            case "callback", "cancel":
+                self.app.callback_cancelled(command.entity_id)
             case "call", "hangup":
                 await self.app.hang_up(command.entity_id)
 
@@ -293,6 +295,7 @@ class Serve:
                 self.roster.run(),
                 self.dialer.run(),
                 self.app.serve_arrivals(),
+                self.app.serve_callbacks(),
                 self.app.lines.run(),
                 self.phones.run(),
                 Census(self.ari).run(),

@@ -32,6 +32,10 @@ POINTS = (
     "snapshot_taken",  # at a start: nothing adopted yet
     "calls_adopted",  # at a start: adopted and closed, leftovers still there
 )
+CALLBACK_POINTS = (
+    "callback_claimed",  # an agent is held for a callback, nobody is rung
+    "callback_dialled",  # the dial is committed, nothing sent
+)
 _POINT, _, _TIMES = os.environ.get(VARIABLE, "").partition(":")
 _passes = count(1)
 

@@ -15,6 +15,9 @@ _LABELS = {
         "closed_message": "closed",
         "overflow_message": "overflow message",
         "welcome_message": "welcome message",
+        "callback_offered": "callback offered",
+        "callback_entered": "number entered",
+        "callback_ordered": "callback ordered",
     },
     "da": {
         "unanswered": "1 ubesvaret opkald færdig",
@@ -28,6 +31,9 @@ _LABELS = {
         "closed_message": "lukket",
         "overflow_message": "besked ved overløb",
         "welcome_message": "velkomstbesked",
+        "callback_offered": "tilbagekald tilbudt",
+        "callback_entered": "nummer indtastet",
+        "callback_ordered": "tilbagekald bestilt",
     },
     "ru": {
         "unanswered": "1 неотвеченный вызов завершён",
@@ -41,11 +47,23 @@ _LABELS = {
         "closed_message": "закрыто",
         "overflow_message": "сообщение о переполнении",
         "welcome_message": "приветственное сообщение",
+        "callback_offered": "предложен обратный звонок",
+        "callback_entered": "номер введён",
+        "callback_ordered": "обратный звонок заказан",
     },
 }
 
-# What a queue says in languages that Asterisk's own sounds do not speak.
+# What a queue says where Asterisk's own sounds have no words for it, or do not speak the language.
 _SPOKEN = {
+    "en": {
+        "callback_offer": "To keep your place and be called back, press 1.",
+        "callback_confirm": "You will be called back at the number",
+        "callback_confirm_keys": "If that is right, press 1. For another number, press 2. To go on waiting, press 3.",
+        "callback_enter": "Please enter the number at which you want to be called back, then press the hash key.",
+        "callback_refused": "That number cannot be called back.",
+        "callback_ordered": "Thank you. You keep your place, and we will call you back. Goodbye.",
+        "callback_agent": "Callback. Please hold while the customer is called.",
+    },
     "da": {
         "first": "De er nummer et i køen.",
         "position": "De er nummer {n} i køen.",
@@ -53,6 +71,13 @@ _SPOKEN = {
         "wait": "Den forventede ventetid er omkring {n} minutter.",
         "closed": "Vi har desværre lukket. Ring venligst igen i åbningstiden.",
         "overflow": "Alle medarbejdere er optaget. Ring venligst igen senere.",
+        "callback_offer": "Tryk 1 for at beholde Deres plads og blive ringet op.",
+        "callback_confirm": "Vi ringer tilbage på nummer",
+        "callback_confirm_keys": "Tryk 1, hvis det er rigtigt, 2 for et andet nummer, eller 3 for at vente videre.",
+        "callback_enter": "Indtast det nummer, vi skal ringe til, og afslut med firkant.",
+        "callback_refused": "Det nummer kan vi ikke ringe til.",
+        "callback_ordered": "Tak. De beholder Deres plads, og vi ringer tilbage. Farvel.",
+        "callback_agent": "Tilbagekald. Vent, mens der ringes til kunden.",
     },
     "ru": {
         "first": "Вы первый в очереди.",
@@ -61,6 +86,13 @@ _SPOKEN = {
         "wait": "Ожидаемое время ожидания: около {n} минут.",
         "closed": "К сожалению, мы закрыты. Пожалуйста, перезвоните в рабочее время.",
         "overflow": "Все операторы заняты. Пожалуйста, перезвоните позже.",
+        "callback_offer": "Чтобы сохранить место в очереди и получить обратный звонок, нажмите 1.",
+        "callback_confirm": "Мы перезвоним вам по номеру",
+        "callback_confirm_keys": "Если номер верен, нажмите 1. Другой номер: нажмите 2. Ждать дальше: нажмите 3.",
+        "callback_enter": "Введите номер, по которому вам перезвонить, и нажмите решётку.",
+        "callback_refused": "По этому номеру мы не можем позвонить.",
+        "callback_ordered": "Спасибо. Ваше место сохранено, мы вам перезвоним. До свидания.",
+        "callback_agent": "Обратный звонок. Подождите, вызываем клиента.",
     },
 }
 

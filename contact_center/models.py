@@ -270,18 +270,6 @@ class QueueVisit(SQLModel, table=True):
     wrap_up_seconds: float = 0.0
 
 
-class Callback(SQLModel, table=True):
-    """A customer who keeps his place in a queue and is called when his turn comes."""
-
-    id: str = Field(primary_key=True, max_length=40)
-    call_id: str = Field(foreign_key="call.id", unique=True, max_length=40)
-    queue: str = Field(max_length=40, index=True)
-    number: str = Field(max_length=16)
-    state: str = Field(max_length=20, index=True)
-    attempt: int = 0
-    due_at: datetime = _instant(nullable=False)
-
-
 class Rating(SQLModel, table=True):
     """One act of rating; the newest one of a call is the call's rating. ``goal``: what it reached, if anything."""
 

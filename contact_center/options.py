@@ -202,7 +202,10 @@ class QueueOptions(Options):
     Messages (``greeting``, ``welcome_message``, ``closed_message``, ``overflow_message``) are the name of a sound, as
     custom/hello, or words to be spoken. ``max_wait`` and ``max_length`` 0 mean no limit. ``when_empty``: what becomes
     of callers while no agent of the queue is on line. ``skills``: what an agent must be able to do, as danish:3; each
-    ``skills_relax`` of waiting (0: never) takes one level off.
+    ``skills_relax`` of waiting (0: never) takes one level off. A callback is offered to whoever will wait longer than
+    ``callback_wait`` or stands at ``callback_position`` or behind it; to everybody while both are 0.
+    ``callback_abandoned``: who hangs up while he waits is called back. ``callback_abroad``: keyed numbers may be of
+    any country.
     """
 
     dids: Names = ()
@@ -230,6 +233,14 @@ class QueueOptions(Options):
     callback: Flag = False
     callback_attempts: Annotated[int, Field(ge=1, le=3)] = 3
     callback_delays: Spans = (900.0, 3600.0)
+    callback_wait: Span = 0.0
+    callback_position: Annotated[int, Field(ge=0)] = 0
+    callback_first: Literal["agent", "customer"] = "agent"
+    callback_ring_seconds: Annotated[Span, Field(ge=15, le=120)] = 30.0
+    callback_expires: Annotated[Span, Field(ge=60)] = 345600.0
+    callback_abandoned: Flag = False
+    callback_abroad: Flag = False
+    callback_message: str = ""
     service_level_seconds: Annotated[Span, Field(ge=1)] = 20.0
     priority: Annotated[int, Field(ge=1, le=99)] = 50
     rating_group: str = ""

@@ -150,6 +150,15 @@ class WaitOver:
 
 
 @dataclass(frozen=True, slots=True)
+class CallbackOrdered:
+    """He leaves the line and is called back; ``merged``: a callback that he ordered before stands for this one too."""
+
+    at: datetime
+    number: str
+    merged: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Closed:
     """The queue was closed when he came."""
 
@@ -188,6 +197,7 @@ Event = (
     | Ended
     | Entered
     | WaitOver
+    | CallbackOrdered
     | Closed
     | Diverted
     | Over

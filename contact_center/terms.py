@@ -108,11 +108,28 @@ class CallKind(StrEnum):
     INTERNAL = "internal"
 
 
+class CallbackState(StrEnum):
+    """Where a callback stands; ``done``: the customer, or his machine, answered, or he called in himself."""
+
+    WAITING = "waiting"
+    CALLING_AGENT = "calling_agent"
+    CALLING_CUSTOMER = "calling_customer"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the customer may still be called."""
+        return self in (CallbackState.WAITING, CallbackState.CALLING_AGENT, CallbackState.CALLING_CUSTOMER)
+
+
 class VisitEnd(StrEnum):
     """How a caller's stay in a queue ended.
 
-    ``full`` and ``empty``: the rule of the queue sent him on, for its length or for want of agents; ``removed``:
-    a supervisor ended his call; ``lost``: Asterisk went away under him.
+    ``full`` and ``empty``: the rule of the queue sent him on, for its length or for want of agents; ``callback``: he
+    asked to be called back; ``removed``: a supervisor ended his call; ``lost``: Asterisk went away under him.
     """
 
     CONNECTED = "connected"
@@ -120,6 +137,7 @@ class VisitEnd(StrEnum):
     TIMEOUT = "timeout"
     FULL = "full"
     EMPTY = "empty"
+    CALLBACK = "callback"
     REMOVED = "removed"
     LOST = "lost"
 
@@ -131,6 +149,7 @@ class Reception(StrEnum):
     ABANDONED = "abandoned"
     CLOSED = "closed"
     OVERFLOW = "overflow"
+    CALLBACK = "callback"
     REMOVED = "removed"
     TECHNICAL_ERROR = "technical_error"
 
@@ -171,6 +190,7 @@ class CallState(StrEnum):
     NO_FREE_OPERATORS = "NO_FREE_OPERATORS"
     QUEUE_CLOSED = "QUEUE_CLOSED"
     QUEUE_OVERFLOW = "QUEUE_OVERFLOW"
+    CALLBACK_ORDERED = "CALLBACK_ORDERED"
     SWITCH_LOST = "SWITCH_LOST"
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from contact_center.clock import iso
 from contact_center.story import (
     Answered,
+    CallbackOrdered,
     CallLog,
     Closed,
     Connected,
@@ -26,7 +27,7 @@ from contact_center.story import (
     seconds_between,
     talk_and_messages,
 )
-from contact_center.terms import CallState, Party, Reception, TimelineKind
+from contact_center.terms import CallKind, CallState, Party, Reception, TimelineKind
 
 
 def fold_inbound(log: CallLog) -> dict[str, Any]:
@@ -39,7 +40,7 @@ def fold_inbound(log: CallLog) -> dict[str, Any]:
     visits = log.all(Entered)
     return {
         "id": header.id,
-        "kind": header.kind.value,
+        "kind": (CallKind.CALLBACK if _ordered(log) else header.kind).value,
         "direction": header.direction.value,
         "queue": (visits[-1].queue if visits else header.queue) or None,
         "campaign": None,
@@ -63,6 +64,12 @@ def fold_inbound(log: CallLog) -> dict[str, Any]:
         **rest_of_record(),
         "timeline": [span.as_json() for span in inbound_spans(log, ended_at)],
     }
+
+
+def _ordered(log: CallLog) -> bool:
+    """Whether a callback of its own came of this call."""
+    order: CallbackOrdered | None = log.find(CallbackOrdered)
+    return order is not None and not order.merged
 
 
 def _ended_at(log: CallLog) -> datetime:
@@ -110,8 +117,8 @@ def reception(log: CallLog) -> Reception:
     left: Left | None = log.find(Left)
     if log.find(Connected):
         return Reception.ANSWERED
-    if log.find(Closed):
-        return Reception.CLOSED
+    if log.find(CallbackOrdered) or log.find(Closed):
+        return Reception.CALLBACK if log.find(CallbackOrdered) else Reception.CLOSED
     if log.find(SwitchLost):
         return Reception.ABANDONED if log.find(Entered) else Reception.TECHNICAL_ERROR
     gave_up = left is not None and left.party is Party.CALLER
@@ -141,6 +148,7 @@ def call_state(log: CallLog) -> CallState:
     by_reception = {
         Reception.CLOSED: CallState.QUEUE_CLOSED,
         Reception.OVERFLOW: CallState.QUEUE_OVERFLOW,
+        Reception.CALLBACK: CallState.CALLBACK_ORDERED,
         Reception.ABANDONED: CallState.ORIGINATOR_CANCEL_A,
         Reception.REMOVED: CallState.NORMAL_CLEARING_S,
     }

@@ -8,6 +8,7 @@ from contact_center.console import (
     agent,
     analytics,
     call,
+    callback,
     campaign,
     category,
     dnc,
@@ -38,6 +39,7 @@ def mount(app: typer.Typer) -> None:
     app.add_typer(call.app, name="call")
     app.add_typer(rating.app, name="rating")
     app.add_typer(category.app, name="category")
+    app.add_typer(callback.app, name="callback")
     app.add_typer(why.app, name="why")
     app.add_typer(report.app, name="report")
     app.add_typer(token.app, name="token")

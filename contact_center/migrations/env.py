@@ -7,6 +7,7 @@ from sqlmodel import SQLModel
 
 import contact_center.models
 import contact_center.models_api
+import contact_center.models_callbacks
 import contact_center.models_ratings
 import contact_center.models_telling  # noqa: F401  (all fill the metadata)
 

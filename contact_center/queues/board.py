@@ -39,6 +39,8 @@ class Waiting:
 
     ``take`` is called with each agent who is held for him; ``missed``: when (monotonic) which agent did not
     take him. ``priority`` and ``entered_at`` give his place; ``entered`` is the same instant, monotonic.
+    ``called_back``: he is not on the line but will be called, so one agent at a time is held for him, whatever the
+    strategy.
     """
 
     call_id: str
@@ -49,6 +51,7 @@ class Waiting:
     take: Callable[[Offer], None]
     serial: int = 0
     missed: dict[str, float] = field(default_factory=dict)
+    called_back: bool = False
 
     @property
     def place(self) -> tuple[int, datetime, int]:
@@ -149,7 +152,7 @@ class QueueBoard:
             self._give(entry, rules, seat)
             self._roster.hold(seat, entry.call_id)
             entry.take(Offer(self._roster, seat, entry.call_id))
-            if rules.options.strategy != "ring_all":
+            if entry.called_back or rules.options.strategy != "ring_all":
                 return
 
     def take(self, seat: Seat) -> str:
@@ -167,7 +170,7 @@ class QueueBoard:
         self._memory[entry.queue].last_rung = seat.ext
         if entry in self._line:
             self._line.remove(entry)
-        if rules.options.strategy == "ring_all":
+        if rules.options.strategy == "ring_all" and not entry.called_back:
             self._ringing_all[entry.call_id] = entry  # whoever becomes free meanwhile is rung too
 
     def _best(self, entry: Waiting, rules: QueueRules) -> Seat | None:
@@ -221,8 +224,8 @@ class QueueBoard:
     # -- what others ask ------------------------------------------------------------------------------
 
     def length(self, queue: str) -> int:
-        """How many wait in a queue, those whose agent's phone rings for all included."""
-        return sum(1 for entry in self.waiting() if entry.queue == queue)
+        """How many callers wait in a queue, those whose agent's phone rings for all included."""
+        return sum(1 for entry in self.waiting() if entry.queue == queue and not entry.called_back)
 
     def waiting(self) -> list[Waiting]:
         """Everybody in line, in order."""

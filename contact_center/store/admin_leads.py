@@ -15,7 +15,6 @@ from contact_center.models import (
     Attempt,
     Audit,
     Call,
-    Callback,
     Campaign,
     Control,
     DncEntry,
@@ -24,11 +23,12 @@ from contact_center.models import (
     Outbox,
 )
 from contact_center.models_api import ApiAnswer
+from contact_center.models_callbacks import Callback
 from contact_center.store.admin import By, shown
 from contact_center.store.admin_dnc import DNC_REASON, blocked_numbers
 from contact_center.store.queries import campaign_id
 from contact_center.store.tables import table_of
-from contact_center.terms import LeadState
+from contact_center.terms import CallbackState, LeadState
 
 _LEAD = table_of(Lead)
 _ADD_LEADS = insert(_LEAD).returning(_LEAD.c.id, sort_by_parameter_order=True)
@@ -149,7 +149,7 @@ def erase_number(session: Session, by: By, number: str) -> dict[str, int]:
         "leads": len(leads),
         "calls": len(calls),
         "attempts": _forget_attempts(session, lead_ids),
-        "callbacks": _forget_callbacks(session, number),
+        "callbacks": _forget_callbacks(session, number, by),
         "staged": _forget_staged(session, number),
     }
     _forget_answers(session, number)
@@ -174,12 +174,12 @@ def _forget_attempts(session: Session, lead_ids: Collection[int | None]) -> int:
     return int(session.connection().execute(statement).rowcount) if lead_ids else 0
 
 
-def _forget_callbacks(session: Session, number: str) -> int:
+def _forget_callbacks(session: Session, number: str, by: By) -> int:
     waiting = session.scalars(select(Callback).where(col(Callback.number) == number)).all()
     for callback in waiting:
-        callback.number = ""
-        if callback.state == "waiting":
-            callback.state = "cancelled"
+        callback.number, callback.live_key = "", None
+        if callback.ended_at is None:
+            callback.state, callback.reason, callback.ended_at = CallbackState.CANCELLED, "erased", by.at
     return len(waiting)
 
 

@@ -17,6 +17,14 @@ from contact_center.store.call_facts import (
     CallQueued,
     WaitSaid,
 )
+from contact_center.store.callback_facts import (
+    CallbackAnswered,
+    CallbackClosed,
+    CallbackConnected,
+    CallbackDialEnded,
+    CallbackOrdered,
+    CallbackReleased,
+)
 from contact_center.store.fact import Fact
 from contact_center.store.law_facts import NumberForbidden
 from contact_center.store.own_facts import OwnCallAnswered, OwnCallPlaced
@@ -45,6 +53,12 @@ __all__ = [
     "CallLeftQueue",
     "CallQueued",
     "CallRated",
+    "CallbackAnswered",
+    "CallbackClosed",
+    "CallbackConnected",
+    "CallbackDialEnded",
+    "CallbackOrdered",
+    "CallbackReleased",
     "CampaignStateChanged",
     "CategoryKeyed",
     "Fact",

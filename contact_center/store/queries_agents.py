@@ -12,7 +12,8 @@ from sqlmodel import col
 
 from contact_center.clock import iso
 from contact_center.errors import NotFound
-from contact_center.models import Agent, Audit, Callback, Queue
+from contact_center.models import Agent, Audit, Queue
+from contact_center.models_callbacks import Callback
 from contact_center.options import QueueOptions
 
 

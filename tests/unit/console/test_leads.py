@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import select, text
 
-from contact_center.models import Attempt, Audit, Call, Callback, Lead, Outbox
+from contact_center.models import Attempt, Audit, Call, Lead, Outbox
+from contact_center.models_callbacks import Callback
 from contact_center.store.claims import claim
 from contact_center.terms import CallKind
 from tests.unit.console.support import Cli
@@ -194,9 +195,9 @@ def test_an_erased_person_is_found_nowhere_but_on_the_do_not_call_list(spring: C
     spring.ok("call", "dispose", call_id, "NI", "--dnc")
     with spring.writing() as session:
         session.scalars(select(Attempt)).one().live_number = None
-        session.add(
-            Callback(id="cb", call_id=call_id, queue="q", number=ANN, state="waiting", due_at=datetime.now(UTC))
-        )
+        moments = ("entered_at", "ordered_at", "since_at", "due_at", "expires_at")
+        when = dict.fromkeys(moments, datetime.now(UTC))
+        session.add(Callback(id="cb", call_id=call_id, queue="q", number=ANN, state="waiting", live_key="k", **when))
     erased = spring.json("lead", "erase", ANN)
     assert (erased["leads"], erased["calls"], erased["attempts"], erased["dnc_entries_kept"]) == (1, 1, 1, 1)
     with spring.reading() as session:

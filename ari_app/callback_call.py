@@ -1,0 +1,352 @@
+"""One turn of one callback: an agent is held, called first and told, then the customer is dialled and both talk."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from datetime import datetime
+from typing import Any
+
+import structlog
+
+from ari_app import prompts
+from ari_app.after_call import After, Asked
+from ari_app.agent_leg import AdoptedLeg, DialledLeg, Leg, NotTaken, ring_agent
+from ari_app.callback_dial import CustomerDial
+from ari_app.callback_parts import CallbackParts
+from ari_app.channel import Channel, GoneKind
+from ari_app.errors import AriError, HungUp
+from ari_app.inbound_talk import Talk, say_sorry
+from ari_app.queue_place import Place
+from ari_app.queue_rings import FREE_SECONDS, QueueRing, let_go
+from ari_app.scope import finish, until_hangup
+from contact_center import story
+from contact_center.callbacks.fold import fold_attempt
+from contact_center.callbacks.plan import Kept, Step, after
+from contact_center.crash_points import reached
+from contact_center.errors import CallwrightError
+from contact_center.options import QueueOptions
+from contact_center.queues.board import Waiting
+from contact_center.roster import Offer
+from contact_center.store.callback_claims import NotAllowed, begin_dial, claim_callback
+from contact_center.store.callback_facts import (
+    CallbackAnswered,
+    CallbackClosed,
+    CallbackConnected,
+    CallbackDialEnded,
+    CallbackReleased,
+)
+from contact_center.terms import CallbackState, CallKind, Direction, Party
+
+log = structlog.get_logger(__name__)
+
+
+class CallbackCall:
+    """A callback whose turn has come; ``waits`` while no agent is held for it. ``step``: what the dial led to.
+
+    ``held_back``: the customer has called in himself, so he must not be dialled.
+    """
+
+    def __init__(self, kept: Kept, parts: CallbackParts) -> None:
+        self.kept, self._parts, self._env = kept, parts, parts.env
+        self.waits, self.lost, self.held_back = True, False, False
+        self.step: Step | None = None
+        self.dial: CustomerDial | None = None
+        self._n, self._dialled_at = 0, kept.since_at
+        self._is_over = False
+        self._agent_channel_id = ""
+        self.log = story.CallLog(
+            story.Header(
+                id=kept.call_id,
+                kind=CallKind.CALLBACK,
+                direction=Direction.OUTBOUND,
+                started_at=kept.since_at,
+                caller_number=kept.number,
+                queue=kept.queue,
+                did=kept.did,
+                attempt=kept.attempt + 1,
+                language=parts.env.settings.site.language,
+            )
+        )
+
+    @property
+    def _options(self) -> QueueOptions:
+        return self._parts.board.queues[self.kept.queue].options
+
+    async def live(self) -> None:
+        """Stand in line at the place of the order until an agent is free and one dial is made."""
+        async with Place(self._parts.board, self._entry()) as place:
+            place.stand()
+            while True:
+                async with AsyncExitStack() as side:
+                    offer = await place.turn()
+                    side.callback(offer.close)
+                    self.waits = False
+                    if await self._turn(place, offer, side):
+                        return
+                self.waits = True
+                await self._env.ari.until_live()
+                place.stand()
+
+    def _entry(self) -> Waiting:
+        waited = (self._env.clock.now() - self.kept.entered_at).total_seconds()
+        return Waiting(
+            call_id=self.kept.call_id,
+            queue=self.kept.queue,
+            priority=self.kept.priority,
+            entered_at=self.kept.entered_at,
+            entered=self._env.clock.monotonic() - waited,
+            take=lambda offer: offer.close(),
+            called_back=True,
+        )
+
+    # -- the agent ------------------------------------------------------------------------------------
+
+    async def _turn(self, place: Place, offer: Offer, side: AsyncExitStack) -> bool:
+        """One agent, held by ``side``; False where he did not take it, so that the next one is called."""
+        kept, now = self.kept, self._now()
+        if not await self._parts.commit(lambda session: claim_callback(session, kept.id, self._parts.owner, now)):
+            self.lost = True
+            return True
+        reached("callback_claimed")
+        try:
+            leg = await side.enter_async_context(self._agent_leg(offer))
+            async with until_hangup(leg.channel):
+                await self._tell(leg)
+            return await self._call(leg, offer, side)
+        except (NotTaken, HungUp) as refusal:
+            reason = refusal.reason if isinstance(refusal, NotTaken) else "rejected"
+            place.missed(offer.ext, self._env.clock.monotonic())
+            offer.missed(reason)
+            rung = round(1000 * (self._now() - now).total_seconds())
+            self._record(kept.call_id, offer.seat.endpoint, "RINGNOANSWER", rung)
+            self._parts.post(CallbackReleased(callback_id=kept.id, at=self._now()))
+            return False
+
+    @asynccontextmanager
+    async def _agent_leg(self, offer: Offer) -> AsyncIterator[Leg]:
+        if offer.seat.line:
+            line = self._parts.lines.get(offer.ext)
+            if line is None:
+                raise NotTaken("failed")
+            yield line
+            return
+        number = self._parts.next_ring()
+        options = self._options
+        ring = QueueRing(
+            self.kept.call_id, f"cw-{self.kept.id}-{self._parts.owner[-6:]}", self.kept.number, options.ring_seconds
+        )
+        try:
+            async with ring_agent(offer, ring, None, number, self._env, queued=True) as leg:
+                yield leg
+        finally:
+            phone = self._env.ari.find(f"{ring.channel_id}-a{number}")
+            if phone is not None and phone.sent and not phone.gone.happened:
+                await finish(phone.gone_within(FREE_SECONDS))
+
+    async def _tell(self, leg: Leg) -> None:
+        """What the agent hears: that a customer is called back."""
+        language = self._options.language or self._env.settings.site.language
+        await prompts.play(leg.channel, *self._parts.prompts.callback("callback_agent", language))
+        if isinstance(leg, DialledLeg):
+            await _quietly(leg.channel.ring())
+
+    # -- the customer ---------------------------------------------------------------------------------
+
+    async def _call(self, leg: Leg, offer: Offer, side: AsyncExitStack) -> bool:
+        """Dial the customer once, the dial being committed before; True, for the turn is over."""
+        if self.held_back:
+            self._parts.post(CallbackReleased(callback_id=self.kept.id, at=self._now()))
+            return True
+        if not await self._begin(offer):
+            return True
+        self.log.add(story.Offered(self._now(), offer.seat.name))
+        dial = self.dial = CustomerDial(self._env, self.kept, self._channel_id, self.log)
+        try:
+            async with until_hangup(leg.channel):
+                is_there = await dial.answered(self._options.callback_ring_seconds)
+            if is_there:
+                await self._serve(leg, offer, dial, side)
+        except HungUp as hangup:
+            self._left(hangup)
+        finally:
+            if not dial.channel.gone.happened:
+                await finish(dial.channel.hang_up())
+            self._ended(dial)
+        return True
+
+    @property
+    def _channel_id(self) -> str:
+        return f"cw-{self.kept.id}-{self.kept.dials + 1}"
+
+    async def _begin(self, offer: Offer) -> bool:
+        kept, parts, now = self.kept, self._parts, self._now()
+        most = self._options.callback_attempts
+        try:
+            self._n = await parts.commit(
+                lambda session: begin_dial(session, kept.id, parts.owner, self._channel_id, offer.ext, most, now)
+            )
+        except NotAllowed as why:
+            closed = CallbackClosed(callback_id=kept.id, at=now, state=CallbackState.FAILED.value, reason=str(why))
+            parts.post(closed)
+            self._n = 0
+        except CallwrightError as error:
+            log.warning("no dial without its intent", action="callback", callback=kept.id, reason=str(error))
+            parts.post(CallbackReleased(callback_id=kept.id, at=now))
+            return False
+        self.lost = self._n == 0
+        self._dialled_at = now
+        reached("callback_dialled")
+        return self._n > 0
+
+    async def _serve(self, leg: Leg, offer: Offer, dial: CustomerDial, side: AsyncExitStack) -> None:
+        kept, at, customer = self.kept, self._now(), dial.channel
+        self._parts.post(CallbackAnswered(callback_id=kept.id, n=self._n, at=at))
+        self._record(customer.id, "", "ENTERQUEUE", "", kept.number, 1)
+        async with self._after(dial) as after, until_hangup(customer):
+            if isinstance(leg, DialledLeg):
+                await _quietly(leg.channel.ring_stop())
+            await leg.join(customer)
+            reached("bridge_joined")
+            self._connected(leg, offer, customer)
+            await self._talk(leg, offer, customer, side, after)
+
+    def _after(self, dial: CustomerDial) -> After:
+        def over(hangup: HungUp) -> None:
+            """His line is free: it is written down before the agent is asked anything."""
+            self._left(hangup)
+            self._ended(dial)
+
+        return After(self._env.after, dial.channel, over)
+
+    def _connected(self, leg: Leg, offer: Offer, customer: Channel) -> None:
+        at = self._now()
+        offer.connected(self._options.wrap_up_seconds)
+        self.log.add(story.Connected(at, offer.seat.name))
+        self._agent_channel_id = leg.channel.id
+        connected = {"agent": offer.ext, "agent_channel_id": leg.channel.id, "bridge_id": leg.bridge_id}
+        self._parts.post(CallbackConnected(callback_id=self.kept.id, n=self._n, at=at, **connected))
+        self._record(customer.id, offer.seat.endpoint, "CONNECT", 0, leg.channel.id, 0)
+        self._parts.board.served(self.kept.queue, offer.ext)
+
+    async def _talk(self, leg: Leg, offer: Offer, customer: Channel, side: AsyncExitStack, after: After) -> None:
+        options = self._options
+        language = options.language or self._env.settings.site.language
+        welcome = self._parts.prompts.message("welcome_message", options.welcome_message, language)
+        may_force = options.force_hangup or self._parts.lines.by_channel(leg.channel.id) is not None
+        after.talks(leg.channel, offer, Asked.of_queue(self.kept.call_id, options, language))
+        wrap_up, music = options.wrap_up_seconds, options.music
+        talk = Talk(self._env, customer, self.log, offer.ext, side=side, after=after, wrap_up=wrap_up, music=music)
+        began = self._env.clock.monotonic()
+        try:
+            heard = () if isinstance(leg, AdoptedLeg) else welcome
+            if not await talk.until_over(leg, may_force=may_force, welcome=heard):
+                await say_sorry(customer)
+                self.log.add(story.Left(self._now(), Party.SYSTEM))
+        finally:
+            spent = self._env.clock.monotonic() - began + options.wrap_up_seconds
+            self._parts.board.handled(self.kept.queue, spent)
+
+    async def resume_talk(self, n: int, customer: Channel, agent: Channel, ext: str, bridge: str, at: datetime) -> None:
+        """Go on with a talk that an earlier process had connected."""
+        self._n, self.waits = n, False
+        dial = self.dial = CustomerDial(self._env, self.kept, customer.id, self.log)
+        async with AsyncExitStack() as side:
+            adopted = self._env.roster.adopt(ext, self.kept.call_id, self._options.wrap_up_seconds)
+            offer = side.enter_context(adopted)
+            if self._parts.lines.by_channel(agent.id) is None:
+                side.push_async_callback(let_go, agent)
+            name = offer.seat.name if offer else ext
+            self.log.add(story.Offered(at, name))
+            self.log.add(story.Answered(at))
+            self.log.add(story.Connected(at, name))
+            try:
+                async with self._after(dial) as after, until_hangup(customer):
+                    if offer is not None:
+                        await self._talk(AdoptedLeg(agent, bridge), offer, customer, side, after)
+            except HungUp as hangup:
+                self._left(hangup)
+            finally:
+                await finish(customer.hang_up())
+                self._ended(dial)
+
+    # -- the end --------------------------------------------------------------------------------------
+
+    def withdraw(self) -> None:
+        """It was cancelled: a customer who has not answered is not rung any more."""
+        self.log.add(story.Left(self._now(), Party.SYSTEM))
+        if self.dial is not None:
+            self.dial.withdraw()
+
+    async def hang_up(self) -> None:
+        """End the talk by a supervisor's wish."""
+        self.withdraw()
+        if self.dial is not None:
+            await self.dial.channel.hang_up()
+
+    def _left(self, hangup: HungUp) -> None:
+        customer = self.dial.channel if self.dial is not None else None
+        if hangup.channel is not customer:
+            self.log.add(story.Left(self._now(), Party.AGENT))
+            return
+        gone = hangup.channel.gone.value
+        if gone.kind is GoneKind.LOST:
+            self.log.add(story.SwitchLost(gone.at))
+        self.log.add(story.Left(gone.at, Party.SYSTEM if gone.kind is GoneKind.LOST else Party.CALLER))
+
+    def _ended(self, dial: CustomerDial) -> None:
+        """What the dial came to is written down, once, and with it what is next."""
+        if self._is_over:
+            return
+        self._is_over = True
+        gone, options = dial.channel.gone, self._options
+        at, outcome = gone.value.at if gone.happened else self._now(), dial.over()
+        self.log.add(story.Ended(at, outcome, dial.sip_code))
+        step = self.step = after(
+            outcome,
+            attempt=self.kept.attempt + 1,
+            dials=self._n,
+            most=options.callback_attempts,
+            delays=options.callback_delays,
+            ended_at=at,
+            certain=dial.certain,
+        )
+        told = fold_attempt(self.log, self._dialled_at)
+        self._parts.post(
+            CallbackDialEnded(
+                callback_id=self.kept.id,
+                n=self._n,
+                at=at,
+                outcome=outcome.value,
+                sip_code=dial.sip_code,
+                counted=step.counted,
+                state=step.state.value,
+                due_at=step.due_at,
+                reason=step.reason,
+                story=told,
+            )
+        )
+        self._parts.meters.calls.labels(CallKind.CALLBACK.value, told["call_state"]).inc()
+        self._record_end(dial, told)
+
+    def _record_end(self, dial: CustomerDial, told: dict[str, Any]) -> None:
+        connected: story.Connected | None = self.log.find(story.Connected)
+        if connected is not None:
+            event = "COMPLETEAGENT" if told["hung_up_by"] == Party.AGENT else "COMPLETECALLER"
+            seat = self._parts.seat_named(connected.agent)
+            self._record(dial.channel.id, seat, event, 0, round(told["talk_seconds"]), 1)
+        elif self.log.find(story.Answered) is not None:
+            self._record(dial.channel.id, "", "ABANDON", 1, 1, 0)
+
+    def _record(self, uniqueid: str, interface: str, event: str, *data: object) -> None:
+        self._parts.queue_log.write(self.kept.queue, uniqueid, interface, event, *data)
+
+    def _now(self) -> datetime:
+        return self._env.clock.now()
+
+
+async def _quietly(command: Any) -> None:
+    """A tone that cannot be begun or ended keeps nobody; that the agent has gone is seen by his scope."""
+    with suppress(AriError):
+        await asyncio.shield(asyncio.ensure_future(command))

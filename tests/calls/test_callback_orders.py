@@ -1,0 +1,191 @@
+"""How callers order callbacks, and what becomes of those who call in again."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from contact_center.store.admin import By
+from contact_center.store.admin_dnc import add_dnc
+from contact_center.store.engine import writing
+from tests.calls.callback_world import (
+    ANSWERS,
+    CallbackWorld,
+    busy,
+    kinds,
+    lived,
+    made_store,
+    states,
+)
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Engine:
+    return made_store(tmp_path)
+
+
+def test_three_goes_on_waiting_in_the_same_place(engine: Engine):
+    async def scenario(world: CallbackWorld) -> None:
+        with busy(world):
+            first = world.centre.call()
+            await asyncio.sleep(1)
+            second = world.centre.call()
+            await asyncio.sleep(1)
+            world.fake.press(first.id, "1")
+            await asyncio.sleep(0.5)
+            assert not first.moh
+            world.fake.press(first.id, "3")
+            await asyncio.sleep(1)
+            assert first.moh
+            assert len(world.centre.board.waiting()) == 2
+        await asyncio.sleep(2)
+        assert world.fake.together(first.id, world.fake.dialled("PJSIP/1001")[-1].id)
+        world.fake.hang_up(first.id)
+        world.fake.hang_up(second.id)
+        record = await world.centre.record(first)
+        assert [kind for kind, _ in kinds(record)] == ["queue", "menu", "queue", "conversation"]
+        assert record["kind"] == "inbound"
+        assert states(world) == []
+
+    lived(engine, scenario)
+
+
+def test_another_number_is_keyed_spoken_back_and_called(engine: Engine):
+    async def scenario(world: CallbackWorld) -> None:
+        world.customer(ANSWERS)
+        with busy(world):
+            caller = world.centre.call()
+            await asyncio.sleep(1)
+            for keys in ("1", "2", "02079460018#", "1"):
+                world.fake.press(caller.id, keys)
+                await asyncio.sleep(0.5)
+            await asyncio.sleep(5)
+        assert world.rows("SELECT number FROM callback") == [("+442079460018",)]
+        await asyncio.sleep(10)
+        [dial] = world.dials()
+        assert "+442079460018" in dial.endpoint
+        assert [label for _, label in kinds(world.documents()[0])[1:4]] == [
+            "callback offered",
+            "number entered",
+            "callback ordered",
+        ]
+
+    lived(engine, scenario)
+
+
+@pytest.mark.parametrize("keys", ["09098790000#", "0015550100#", "12#", "*"])
+def test_a_number_that_may_not_be_called_is_refused_and_he_waits_on(engine: Engine, keys: str):
+    async def scenario(world: CallbackWorld) -> None:
+        with busy(world):
+            caller = world.centre.call()
+            await asyncio.sleep(1)
+            world.fake.press(caller.id, "1")
+            await asyncio.sleep(0.5)
+            world.fake.press(caller.id, "2")
+            for _ in range(3):
+                await asyncio.sleep(2.5)
+                world.fake.press(caller.id, keys)
+            await asyncio.sleep(10)
+            assert states(world) == []
+            assert caller.moh
+            assert len(world.centre.board.waiting()) == 1
+
+    lived(engine, scenario)
+
+
+def test_a_number_on_the_do_not_call_list_is_not_offered_and_not_dialled(engine: Engine):
+    async def scenario(world: CallbackWorld) -> None:
+        with busy(world):
+            await world.ordered()
+            with writing(engine) as session:
+                add_dnc(session, By("test", datetime.now(UTC)), ["+447400000001"], 0, "asked")
+        await asyncio.sleep(30)
+        assert world.dials() == []
+        assert world.rows("SELECT state, reason FROM callback") == [("failed", "the number is on the do-not-call list")]
+
+    lived(engine, scenario)
+
+
+def test_who_hangs_up_after_the_key_has_ordered(engine: Engine):
+    async def scenario(world: CallbackWorld) -> None:
+        world.customer(ANSWERS)
+        with busy(world):
+            caller = world.centre.call()
+            await asyncio.sleep(1)
+            world.fake.press(caller.id, "1")
+            await asyncio.sleep(0.5)
+            world.fake.hang_up(caller.id)
+            await asyncio.sleep(1)
+            assert states(world) == [("waiting", 0, 0)]
+        await asyncio.sleep(10)
+        assert len(world.dials()) == 1
+
+    lived(engine, scenario)
+
+
+def test_a_second_order_from_one_number_merges_with_the_first(engine: Engine):
+    async def scenario(world: CallbackWorld) -> None:
+        with busy(world):
+            for _ in range(2):
+                caller = world.centre.call(number="+447400000077")
+                await asyncio.sleep(1)
+                world.fake.press(caller.id, "1")
+                await asyncio.sleep(0.5)
+                world.fake.press(caller.id, "1")
+                await asyncio.sleep(10)
+            assert states(world) == [("waiting", 0, 0)]
+            assert [r["kind"] for r in world.documents()] == ["callback", "inbound"]
+
+    lived(engine, scenario)
+
+
+def test_who_calls_in_again_has_his_place_and_is_not_called_back(engine: Engine):
+    async def scenario(world: CallbackWorld) -> None:
+        world.customer(ANSWERS)
+        with busy(world):
+            ordered = await world.ordered()
+            other = world.centre.call(number="+447400000555")
+            await asyncio.sleep(1)
+            again = world.centre.call(number=ordered.caller_number)
+            await asyncio.sleep(1)
+        await asyncio.sleep(2)
+        assert world.fake.together(again.id, world.fake.dialled("PJSIP/1001")[-1].id)
+        assert world.rows("SELECT state, reason FROM callback") == [("done", "he called in himself")]
+        world.fake.hang_up(again.id)
+        world.fake.hang_up(other.id)
+        await asyncio.sleep(600)
+        assert world.dials() == []
+
+    lived(engine, scenario)
+
+
+def test_who_calls_in_again_and_gives_up_is_called_back_after_all(engine: Engine):
+    async def scenario(world: CallbackWorld) -> None:
+        world.customer(ANSWERS)
+        with busy(world):
+            ordered = await world.ordered()
+            again = world.centre.call(number=ordered.caller_number)
+            await asyncio.sleep(1)
+            world.fake.hang_up(again.id)
+        await asyncio.sleep(20)
+        assert len(world.dials()) == 1
+
+    lived(engine, scenario)
+
+
+def test_offered_by_place_only_to_whom_it_is_offered(engine: Engine):
+    async def scenario(world: CallbackWorld) -> None:
+        with busy(world):
+            first, second = world.centre.call(), world.centre.call()
+            await asyncio.sleep(1)
+            world.fake.press(first.id, "1")
+            world.fake.press(second.id, "1")
+            await asyncio.sleep(1)
+            assert first.moh
+            assert not second.moh
+
+    lived(engine, scenario, callback_position="2")
