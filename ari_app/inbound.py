@@ -328,10 +328,14 @@ class InboundCall:
             media = self._desk.prompts.message("welcome_message", rules.options.welcome_message, self._language)
         began = self._env.clock.monotonic()
         try:
-            moved, wrap_up, music = self._told_to.moved, rules.options.wrap_up_seconds, rules.options.music
-            log, agent, side = self.log, self._agent, agent_side
+            wrap_up, music = rules.options.wrap_up_seconds, rules.options.music
             talk = Talk(
-                self._env, self.channel, log, agent, side=side, after=after, moved=moved, wrap_up=wrap_up, music=music
+                *(self._env, self.channel, self.log, self._agent),
+                side=agent_side,
+                after=after,
+                moved=self._told_to.moved,
+                wrap_up=wrap_up,
+                music=music,
             )
             served = await talk.until_over(leg, may_force=may_force, welcome=media)
             if not served:
