@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import csv
+import io
+import urllib.request
 from typing import Any
 
 import pytest
@@ -298,3 +302,29 @@ async def test_a_talk_that_outlived_serve_is_rated_and_a_crash_in_the_menu_frees
     record = await callers.record("+447400003182")
     assert (record["call_state"], record["rating"]) == ("NORMAL_CLEARING_A", None)
     await callers.nothing_left()
+
+
+async def test_the_report_of_call_states_is_fetched_over_http_with_a_logins_credentials(callers: Callers):
+    floor, did, number = callers.floor, "442079463109", "+447400003109"
+    await group(floor, "http")
+    await callers.queue("http", did, rating_group="http")
+    phone = await callers.agent("3109", "http")
+    _, agent = await talk(callers, phone, did, number)
+    await callers.talk(0.5)
+    agent.hangup()
+    await callers.record(number)
+    token = (await floor.cli("token", "add", "reports", "--role", "read"))["token"]
+    query = "igrp=1&sort[]=triggerDatetime-desc&limit=1000&format=csv"
+    query += "&display[]=triggerDatetime&display[]=srcPhoneNumber&display[]=callState"
+    url = f"http://{floor.centre.settings.http.bind}/reports/v2/triggers/calls?{query}"
+    login = base64.b64encode(f"reports:{token}".encode()).decode()
+
+    def fetch() -> list[list[str]]:
+        request = urllib.request.Request(url, headers={"Authorization": f"Basic {login}"})
+        with urllib.request.urlopen(request, timeout=5) as reply:
+            return list(csv.reader(io.StringIO(reply.read().decode(), newline="")))
+
+    header, *rows = await asyncio.to_thread(fetch)
+    assert header == ["triggerDatetime", "srcPhoneNumber", "callState"]
+    assert rows[0][1:] == [number, "NORMAL_CLEARING_B"]
+    assert [row[0] for row in rows] == sorted((row[0] for row in rows), reverse=True)

@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 
+from ari_app.after_call import After, Asked
+from ari_app.errors import HungUp
+from ari_app.scope import until_hangup
 from contact_center.terms import AgentState, Outcome
 from tests.calls.menu_world import PRESS, RATE, SAVED, SORRY, VALUE, Menus, said
 from tests.calls.queue_world import DID, QueueWorld, queue_world
@@ -327,3 +330,60 @@ def test_an_overflow_number_or_message_never_gets_the_menu(way):
             assert [said(channel) for channel in (caller, *outside)] == [[]] * (1 + len(outside))
 
     run_virtual(life())
+
+
+# -- several agents, and none ---------------------------------------------------------------------------
+
+
+async def legs(centre: World) -> tuple[Any, ...]:
+    """A customer's leg and two agents', each agent held for the call."""
+    ari, offers = centre.app.env.ari, []
+    for ext in ("1001", "1002"):
+        offer = centre.roster.reserve("", "call-1", prefer=ext)
+        assert offer is not None
+        offer.connected(0.0)
+        offers.append(offer)
+    channels = [ari.channel(f"cw-{name}") for name in ("customer", "first", "second")]
+    for channel, endpoint in zip(channels, ("1001", "1001", "1002"), strict=True):
+        await channel.originate(f"PJSIP/{endpoint}", ring_seconds=5.0)
+        await channel.entered
+    return (*channels, *offers)
+
+
+@on_virtual_clock
+async def test_with_several_agents_on_a_call_the_last_on_the_line_rates():
+    async with world(PHONE, PHONE) as centre:
+        menus, told = Menus(centre.app.env), []
+        customer, first, second, offer_1, offer_2 = await legs(centre)
+        asked = Asked("call-1", "sales", rating_ivr=True)
+
+        async def talk() -> None:
+            async with After(centre.app.env.after, customer, told.append) as after, until_hangup(customer):
+                after.talks(first, offer_1, asked)
+                after.talks(second, offer_2, asked)
+                centre.fake.hang_up(customer.id)
+                asyncio.get_running_loop().call_later(2.0, centre.fake.press, second.id, "2")
+                await customer.left()
+
+        with pytest.raises(HungUp):
+            await talk()
+        assert [hangup.channel for hangup in told] == [customer]
+        assert menus.rated == [("Lost", None)]
+        assert [fact.agent for fact in menus.facts] == ["1002", "1002"]
+        assert said(centre.fake.channels[first.id]) == []
+        offer_1.close()
+        offer_2.close()
+
+
+@on_virtual_clock
+async def test_an_agent_whose_customer_did_not_answer_can_be_asked_too():
+    async with world(PHONE, PHONE) as centre:
+        menus = Menus(centre.app.env)
+        _, leg, _, offer, other = await legs(centre)
+        asked = Asked("call-1", "sales", rating_ivr=True, category_menu="both")
+        asyncio.get_running_loop().call_later(2.0, centre.fake.press, leg.id, "2")
+        assert centre.app.env.after is not None
+        await centre.app.env.after.after(leg, offer, asked, customer_ended=False)
+        assert (menus.rated, menus.keyed, menus.results) == ([("Lost", None)], [], ["rated"])
+        offer.close()
+        other.close()

@@ -11,7 +11,7 @@ from tests.lab.postgres import Postgres
 from tests.support.api_sweep import sweep
 from tests.support.api_world import ApiWorld
 
-REQUESTS = 3000
+REQUESTS = 3600
 
 
 @pytest.mark.timeout(300)

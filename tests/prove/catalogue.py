@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.prove import api, campaign, crash, database, losses, predictive, soak, sockets, telling, trunk
+from tests.prove import api, campaign, crash, database, losses, predictive, ratings, soak, sockets, telling, trunk
 from tests.prove.proof import Proof
 
 PROOFS: list[Proof] = [
@@ -13,6 +13,7 @@ PROOFS: list[Proof] = [
     *database.PROOFS,
     *trunk.PROOFS,
     *predictive.PROOFS,
+    *ratings.PROOFS,
     *api.PROOFS,
     *telling.PROOFS,
     soak.proof(),
