@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing, suppress
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import structlog
@@ -17,8 +18,9 @@ from ari_app.callback_parts import CallbackParts
 from ari_app.channel import Channel, GoneKind
 from ari_app.errors import AriError, HungUp
 from ari_app.inbound_talk import Talk
-from ari_app.queue_place import Place
-from ari_app.queue_rings import FREE_SECONDS, QueueRing
+from ari_app.queue_music import Music
+from ari_app.queue_place import Place, SentOn
+from ari_app.queue_rings import FREE_SECONDS, QueueRing, Rings
 from ari_app.scope import finish, until_hangup
 from contact_center import story
 from contact_center.callbacks.fold import fold_attempt
@@ -53,7 +55,7 @@ class CallbackCall:
         self.step: Step | None = None
         self.dial: CustomerDial | None = None
         self._n, self._dialled_at = 0, kept.since_at
-        self._agent_channel_id = ""
+        self._held: Offer | None = None
         self.log = story.CallLog(
             story.Header(
                 id=kept.call_id,
@@ -77,13 +79,22 @@ class CallbackCall:
         async with Place(self._parts.board, self._entry()) as place:
             place.stand()
             while True:
-                with closing(await place.turn()) as offer:
-                    self.waits = False
+                offer = self._held = await place.turn()
+                self.waits = False
+                try:
                     if await self._turn(place, offer):
                         return
+                finally:
+                    self._let_go()
                 self.waits = True
                 await self._env.ari.until_live()
                 place.stand()
+
+    def _let_go(self) -> None:
+        """The agent of this turn is free again; once only, for he may be with somebody else afterwards."""
+        held, self._held = self._held, None
+        if held is not None:
+            held.close()
 
     def _entry(self) -> Waiting:
         waited = (self._env.clock.now() - self.kept.entered_at).total_seconds()
@@ -106,11 +117,13 @@ class CallbackCall:
             self.lost = True
             return True
         reached("callback_claimed")
+        if self._options.callback_first == "customer":
+            return await self._call(place, None, offer)
         try:
             async with self._agent_leg(offer) as leg:
                 async with until_hangup(leg.channel):
                     await self._tell(leg)
-                return await self._call(leg, offer)
+                return await self._call(place, leg, offer)
         except (NotTaken, HungUp) as refusal:
             reason = refusal.reason if isinstance(refusal, NotTaken) else "rejected"
             place.missed(offer.ext, self._env.clock.monotonic())
@@ -150,7 +163,7 @@ class CallbackCall:
 
     # -- the customer ---------------------------------------------------------------------------------
 
-    async def _call(self, leg: Leg, offer: Offer) -> bool:
+    async def _call(self, place: Place, leg: Leg | None, offer: Offer) -> bool:
         """Dial the customer once, the dial being committed before; True, for the turn is over."""
         if self.held_back:
             self._parts.post(CallbackReleased(callback_id=self.kept.id, at=self._now()))
@@ -160,10 +173,10 @@ class CallbackCall:
         self.log.add(story.Offered(self._now(), offer.seat.name))
         dial = self.dial = CustomerDial(self._env, self.kept, self._channel_id, self.log)
         try:
-            async with until_hangup(leg.channel):
+            async with until_hangup(*([leg.channel] if leg is not None else [])):
                 is_there = await dial.answered(self._options.callback_ring_seconds)
             if is_there:
-                await self._serve(leg, offer, dial.channel)
+                await self._serve(place, leg, offer, dial.channel)
         except HungUp as hangup:
             self._left(hangup)
         finally:
@@ -196,23 +209,60 @@ class CallbackCall:
         reached("callback_dialled")
         return self._n > 0
 
-    async def _serve(self, leg: Leg, offer: Offer, customer: Channel) -> None:
+    async def _serve(self, place: Place, leg: Leg | None, offer: Offer, customer: Channel) -> None:
+        """He is there: he talks to the agent who waits for him, else to the first who can be found."""
         kept, at = self.kept, self._now()
         self._parts.post(CallbackAnswered(callback_id=kept.id, n=self._n, at=at))
         self._record(customer.id, "", "ENTERQUEUE", "", kept.number, 1)
         async with until_hangup(customer):
+            if leg is None or not await self._joined(leg, offer, customer):
+                await self._search(place, customer)
+
+    async def _joined(self, leg: Leg, offer: Offer, customer: Channel) -> bool:
+        """The whole talk; False where the agent had gone before they heard each other."""
+        try:
             if isinstance(leg, DialledLeg):
                 await _quietly(leg.channel.ring_stop())
             await leg.join(customer)
-            reached("bridge_joined")
-            self._connected(leg, offer, customer)
-            await self._talk(leg, offer, customer)
+        except HungUp as hangup:
+            if hangup.channel is customer:
+                raise
+            return False
+        reached("bridge_joined")
+        self._connected(leg, offer, customer)
+        await self._talk(leg, offer, customer)
+        return True
+
+    async def _search(self, place: Place, customer: Channel) -> None:
+        """Nobody is there for him yet: he hears music at the head of the line, as a caller does."""
+        music, ring = Music(customer), partial(QueueRing, self.kept.call_id, f"{customer.id}-s", self.kept.number)
+        rings = Rings(self._env, self._parts.lines, customer, ring, offered=self._offered, missed=self._missed)
+        await music.start(self._options.music)
+        place.stand()
+        self._let_go()  # he stands in line by now, so this agent is his, unless somebody came before him
+        while True:
+            try:
+                taken = await rings.until_taken(place)
+            except SentOn:
+                self.log.add(story.Left(self._now(), Party.SYSTEM))
+                return
+            async with taken.closing:
+                await music.stop()
+                if await self._joined(taken.leg, taken.offer, customer):
+                    return
+            await music.start(self._options.music)
+            place.stand()
+
+    def _offered(self, offer: Offer) -> None:
+        self.log.add(story.Offered(self._now(), offer.seat.name))
+
+    def _missed(self, offer: Offer, reason: str) -> None:
+        self.log.add(story.Missed(self._now(), offer.seat.name, reason))
 
     def _connected(self, leg: Leg, offer: Offer, customer: Channel) -> None:
         at = self._now()
         offer.connected(self._options.wrap_up_seconds)
         self.log.add(story.Connected(at, offer.seat.name))
-        self._agent_channel_id = leg.channel.id
         connected = {"agent": offer.ext, "agent_channel_id": leg.channel.id, "bridge_id": leg.bridge_id}
         self._parts.post(CallbackConnected(callback_id=self.kept.id, n=self._n, at=at, **connected))
         self._record(customer.id, offer.seat.endpoint, "CONNECT", 0, leg.channel.id, 0)

@@ -111,7 +111,7 @@ class InboundCall:
             at = self.channel.gone.value.at if self.channel.gone.happened else self._now()
             self.log.add(story.Over(at))
             self._told_to.finished(at, self._left_from, self._wrap_up_seconds, fold(self.log))
-            self._orders.over()
+            self._orders.over(self.log)
             if not self.channel.gone.happened:
                 await finish(self.channel.hang_up())
 
@@ -132,8 +132,10 @@ class InboundCall:
                     taken = await self._wait(place, agent_side, adopted)
                 except SentOn as rule:
                     place.leave()
-                    if rule.end is VisitEnd.CALLBACK:
-                        return await self._orders.ask(place, self.log, self._told_to)
+                    if rule.end is VisitEnd.CALLBACK or self._orders.is_overflow(place):
+                        following = await self._orders.ask(place, self.log, self._told_to, rule.end)
+                        if following is None or rule.end is VisitEnd.CALLBACK:
+                            return following
                     return await self._send_on(place.rules, rule.end)
                 finally:
                     self._left_from = place.board.position(place.entry)
