@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import structlog
@@ -18,8 +19,9 @@ from ari_app.callback_parts import CallbackParts
 from ari_app.channel import Channel, GoneKind
 from ari_app.errors import AriError, HungUp
 from ari_app.inbound_talk import Talk, say_sorry
-from ari_app.queue_place import Place
-from ari_app.queue_rings import FREE_SECONDS, QueueRing, let_go
+from ari_app.queue_music import Music
+from ari_app.queue_place import Place, SentOn
+from ari_app.queue_rings import FREE_SECONDS, QueueRing, Rings, let_go
 from ari_app.scope import finish, until_hangup
 from contact_center import story
 from contact_center.callbacks.fold import fold_attempt
@@ -55,7 +57,6 @@ class CallbackCall:
         self.dial: CustomerDial | None = None
         self._n, self._dialled_at = 0, kept.since_at
         self._is_over = False
-        self._agent_channel_id = ""
         self.log = story.CallLog(
             story.Header(
                 id=kept.call_id,
@@ -110,11 +111,13 @@ class CallbackCall:
             self.lost = True
             return True
         reached("callback_claimed")
+        if self._options.callback_first == "customer":
+            return await self._call(place, None, offer, side)
         try:
             leg = await side.enter_async_context(self._agent_leg(offer))
             async with until_hangup(leg.channel):
                 await self._tell(leg)
-            return await self._call(leg, offer, side)
+            return await self._call(place, leg, offer, side)
         except (NotTaken, HungUp) as refusal:
             reason = refusal.reason if isinstance(refusal, NotTaken) else "rejected"
             place.missed(offer.ext, self._env.clock.monotonic())
@@ -154,7 +157,7 @@ class CallbackCall:
 
     # -- the customer ---------------------------------------------------------------------------------
 
-    async def _call(self, leg: Leg, offer: Offer, side: AsyncExitStack) -> bool:
+    async def _call(self, place: Place, leg: Leg | None, offer: Offer, side: AsyncExitStack) -> bool:
         """Dial the customer once, the dial being committed before; True, for the turn is over."""
         if self.held_back:
             self._parts.post(CallbackReleased(callback_id=self.kept.id, at=self._now()))
@@ -164,10 +167,10 @@ class CallbackCall:
         self.log.add(story.Offered(self._now(), offer.seat.name))
         dial = self.dial = CustomerDial(self._env, self.kept, self._channel_id, self.log)
         try:
-            async with until_hangup(leg.channel):
+            async with until_hangup(*([leg.channel] if leg is not None else [])):
                 is_there = await dial.answered(self._options.callback_ring_seconds)
             if is_there:
-                await self._serve(leg, offer, dial, side)
+                await self._serve(place, leg, offer, side)
         except HungUp as hangup:
             self._left(hangup)
         finally:
@@ -200,17 +203,15 @@ class CallbackCall:
         reached("callback_dialled")
         return self._n > 0
 
-    async def _serve(self, leg: Leg, offer: Offer, dial: CustomerDial, side: AsyncExitStack) -> None:
-        kept, at, customer = self.kept, self._now(), dial.channel
+    async def _serve(self, place: Place, leg: Leg | None, offer: Offer, side: AsyncExitStack) -> None:
+        """He is there: he talks to the agent who waits for him, else to the first who can be found."""
+        assert self.dial is not None
+        kept, at, customer = self.kept, self._now(), self.dial.channel
         self._parts.post(CallbackAnswered(callback_id=kept.id, n=self._n, at=at))
         self._record(customer.id, "", "ENTERQUEUE", "", kept.number, 1)
-        async with self._after(dial) as after, until_hangup(customer):
-            if isinstance(leg, DialledLeg):
-                await _quietly(leg.channel.ring_stop())
-            await leg.join(customer)
-            reached("bridge_joined")
-            self._connected(leg, offer, customer)
-            await self._talk(leg, offer, customer, side, after)
+        async with self._after(self.dial) as after, until_hangup(customer):
+            if leg is None or not await self._joined(leg, offer, customer, side, after):
+                await self._search(place, customer, side, after)
 
     def _after(self, dial: CustomerDial) -> After:
         def over(hangup: HungUp) -> None:
@@ -220,11 +221,52 @@ class CallbackCall:
 
         return After(self._env.after, dial.channel, over)
 
+    async def _joined(self, leg: Leg, offer: Offer, customer: Channel, side: AsyncExitStack, after: After) -> bool:
+        """The whole talk; False where the agent had gone before they heard each other."""
+        try:
+            if isinstance(leg, DialledLeg):
+                await _quietly(leg.channel.ring_stop())
+            await leg.join(customer)
+        except HungUp as hangup:
+            if hangup.channel is customer:
+                raise
+            return False
+        reached("bridge_joined")
+        self._connected(leg, offer, customer)
+        await self._talk(leg, offer, customer, side, after)
+        return True
+
+    async def _search(self, place: Place, customer: Channel, side: AsyncExitStack, after: After) -> None:
+        """Nobody is there for him yet: he hears music at the head of the line, as a caller does."""
+        music, ring = Music(customer), partial(QueueRing, self.kept.call_id, f"{customer.id}-s", self.kept.number)
+        rings = Rings(self._env, self._parts.lines, customer, ring, offered=self._offered, missed=self._missed)
+        await music.start(self._options.music)
+        place.stand()
+        await side.aclose()  # he stands in line by now, so this agent is his, unless somebody came before him
+        while True:
+            try:
+                taken = await rings.until_taken(place)
+            except SentOn:
+                self.log.add(story.Left(self._now(), Party.SYSTEM))
+                return
+            side.push_async_callback(taken.closing.aclose)
+            await music.stop()
+            if await self._joined(taken.leg, taken.offer, customer, side, after):
+                return
+            await side.aclose()
+            await music.start(self._options.music)
+            place.stand()
+
+    def _offered(self, offer: Offer) -> None:
+        self.log.add(story.Offered(self._now(), offer.seat.name))
+
+    def _missed(self, offer: Offer, reason: str) -> None:
+        self.log.add(story.Missed(self._now(), offer.seat.name, reason))
+
     def _connected(self, leg: Leg, offer: Offer, customer: Channel) -> None:
         at = self._now()
         offer.connected(self._options.wrap_up_seconds)
         self.log.add(story.Connected(at, offer.seat.name))
-        self._agent_channel_id = leg.channel.id
         connected = {"agent": offer.ext, "agent_channel_id": leg.channel.id, "bridge_id": leg.bridge_id}
         self._parts.post(CallbackConnected(callback_id=self.kept.id, n=self._n, at=at, **connected))
         self._record(customer.id, offer.seat.endpoint, "CONNECT", 0, leg.channel.id, 0)

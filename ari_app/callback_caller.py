@@ -12,12 +12,15 @@ from ari_app.queue_place import Place
 from ari_app.reception import Caller, Reception
 from ari_app.services import Services
 from contact_center import story
-from contact_center.callbacks.plan import Kept
+from contact_center.callbacks.plan import Kept, may_be_called
 from contact_center.ids import new_id
+from contact_center.numbers import dialable
 from contact_center.queues.rules import QueueRules
 from contact_center.store.callback_facts import CallbackOrdered
 from contact_center.store.queries_queues import OpenVisit
 from contact_center.terms import CallbackState, Party, VisitEnd
+from contact_center.terms import Reception as CameOf
+from contact_center.timeline_inbound import reception
 
 
 class CallerOrders:
@@ -37,11 +40,13 @@ class CallerOrders:
         self._channel, self._caller = channel, caller
         self._music, self._dead_man, self._language = music, dead_man, language
         self._back: OpenVisit | None = None
+        self._place: Place | None = None
 
     # -- while he waits -------------------------------------------------------------------------------
 
     def called_in(self, place: Place) -> None:
         """Who waits for a callback of ours keeps the place that he had, and is not called meanwhile."""
+        self._place = place
         if self._callbacks is None:
             return
         kept = self._callbacks.called_in(self._caller.call_id, place.entry.queue, self._caller.number)
@@ -61,15 +66,25 @@ class CallerOrders:
             return ()
         return self._desk.prompts.callback("callback_offer", self._language, place.rules.options.callback_message)
 
+    def is_overflow(self, place: Place) -> bool:
+        """Whether callers whom this queue cannot serve are asked for a callback."""
+        return self._callbacks is not None and place.rules.overflow.kind == "callback"
+
     def served(self) -> None:
         """He has an agent."""
         if self._callbacks is not None:
             self._callbacks.served(self._caller.call_id)
 
-    def over(self) -> None:
-        """His call is over."""
-        if self._callbacks is not None:
-            self._callbacks.over(self._caller.call_id)
+    def over(self, log: story.CallLog) -> None:
+        """His call is over; where the queue wants it, who gave up waiting is called back."""
+        if self._callbacks is None:
+            return
+        place, number = self._place, self._caller.number
+        if place is not None and place.rules.options.callback_abandoned and reception(log) is CameOf.ABANDONED:
+            country = self._env.settings.site.country
+            if dialable(number) and may_be_called(number, shown=number, country=country, keyed=False, abroad=False):
+                self._keep(number, place)
+        self._callbacks.over(self._caller.call_id)
 
     def kept_place(self) -> OpenVisit | None:
         """The place to which he goes back because he ordered nothing; asked for once."""
@@ -78,12 +93,17 @@ class CallerOrders:
 
     # -- the order ------------------------------------------------------------------------------------
 
-    async def ask(self, place: Place, log: story.CallLog, told: InboundTold) -> QueueRules | None:
-        """He has pressed the key. None when the callback is ordered, else the queue where he goes on waiting."""
+    async def ask(
+        self, place: Place, log: story.CallLog, told: InboundTold, end: VisitEnd = VisitEnd.CALLBACK
+    ) -> QueueRules | None:
+        """He has pressed the key. None when the callback is ordered, else the queue where he goes on waiting.
+
+        Any other ``end``: a rule of the queue sends him here, so he orders nothing unless he presses a key.
+        """
         assert self._callbacks is not None
         rules, asked_at = place.rules, self._env.clock.now()
         waited: story.Entered | None = log.last(story.Entered)
-        log.add(story.WaitOver(asked_at, rules.name, VisitEnd.CALLBACK, "callback"))
+        log.add(story.WaitOver(asked_at, rules.name, end, "callback"))
         menu = OrderMenu(
             self._channel,
             self._caller.number,
@@ -94,28 +114,35 @@ class CallerOrders:
             log=log,
             clock=self._env.clock,
             is_forbidden=self._callbacks.is_forbidden,
+            has_asked=end is VisitEnd.CALLBACK,
         )
         try:
             await self._music.stop()
-            number = await menu.ask(self._dead_man, lambda number: self._stored(number, place, log, told))
+            number = await menu.ask(self._dead_man, lambda number: self._stored(number, place, log, told, end))
         finally:
             if self._channel.gone.happened and menu.standing and log.find(story.CallbackOrdered) is None:
-                self._order(menu.standing, place, log, told)
+                self._order(menu.standing, place, log, told, end)
         if number:
             log.add(story.Left(self._env.clock.now(), Party.SYSTEM))
             return None
-        if waited is not None:
+        if waited is not None and end is VisitEnd.CALLBACK:
             self._back = _visit(place, waited)
         return rules
 
-    async def _stored(self, number: str, place: Place, log: story.CallLog, told: InboundTold) -> None:
+    async def _stored(self, number: str, place: Place, log: story.CallLog, told: InboundTold, end: VisitEnd) -> None:
         """The order is stored before he is told so; while the database is away it is in the journal."""
-        self._order(number, place, log, told)
+        self._order(number, place, log, told, end)
         assert self._callbacks is not None
         await self._callbacks.stored()
 
-    def _order(self, number: str, place: Place, log: story.CallLog, told: InboundTold) -> None:
+    def _order(self, number: str, place: Place, log: story.CallLog, told: InboundTold, end: VisitEnd) -> None:
         """The order is written down."""
+        now = self._env.clock.now()
+        told.sent_on(now, end, "callback", place.board.position(place.entry))
+        log.add(story.CallbackOrdered(now, number, merged=not self._keep(number, place)))
+
+    def _keep(self, number: str, place: Place) -> bool:
+        """A callback for his place; False where an older one stands for it."""
         assert self._callbacks is not None
         now, entry, options = self._env.clock.now(), place.entry, place.rules.options
         kept = Kept(
@@ -134,11 +161,10 @@ class CallerOrders:
             due_at=now,
             expires_at=now + timedelta(seconds=options.callback_expires),
         )
-        told.sent_on(now, VisitEnd.CALLBACK, "callback", place.board.position(entry))
         is_new = self._callbacks.ordered(kept)
-        log.add(story.CallbackOrdered(now, number, merged=not is_new))
         if is_new:
             self._callbacks.parts.post(order_of(kept))
+        return is_new
 
 
 def order_of(kept: Kept) -> CallbackOrdered:

@@ -61,10 +61,11 @@ class OrderMenu:
         log: story.CallLog,
         clock: Clock,
         is_forbidden: Callable[[str], Awaitable[bool]],
+        has_asked: bool = True,
     ) -> None:
         self._channel, self._shown, self._options, self._site = channel, shown, options, site
         self._book, self._language, self._log, self._clock = book, language, log, clock
-        self._is_forbidden = is_forbidden
+        self._is_forbidden, self._has_asked = is_forbidden, has_asked
         self.standing = ""
 
     async def ask(self, dead_man: DeadMan, order: Callable[[str], Awaitable[None]]) -> str:
@@ -75,8 +76,8 @@ class OrderMenu:
         await dead_man.wind(MENU_SECONDS)
         began = self._clock.now()
         number = self._shown if await self._is_allowed(self._shown, keyed=False) else ""
-        self.standing = number
-        answer = "2"
+        self.standing = number if self._has_asked else ""
+        answer = "2" if self._has_asked else "3"
         try:
             if number:
                 answer = await self._confirm(number)
@@ -92,7 +93,7 @@ class OrderMenu:
         return number
 
     async def _confirm(self, number: str) -> str:
-        """1, 2 or 3; who says nothing means 1."""
+        """1, 2 or 3; who has asked to be called back and says nothing means 1."""
         media = (
             *self._words("callback_confirm"),
             f"digits:{number.removeprefix('+')}",
@@ -104,7 +105,7 @@ class OrderMenu:
                 return answer.digits
             if answer.stop is not Stop.INVALID:
                 break
-        return "1"
+        return "1" if self._has_asked or self.standing else "3"
 
     async def _keyed(self) -> str:
         """A number that he keys and confirms; empty after too many tries."""

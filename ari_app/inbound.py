@@ -122,7 +122,7 @@ class InboundCall:
             at = self._ended_at()
             self.log.add(story.Over(at))
             self._told_to.finished(at, self._left_from, self._wrap_up_seconds, fold(self.log))
-            self._orders.over()
+            self._orders.over(self.log)
 
     def _ended_by(self, hangup: HungUp) -> None:
         self._left(hangup)
@@ -152,8 +152,10 @@ class InboundCall:
                     taken = await self._wait(place, agent_side, adopted)
                 except SentOn as rule:
                     place.leave()
-                    if rule.end is VisitEnd.CALLBACK:
-                        return await self._orders.ask(place, self.log, self._told_to)
+                    if rule.end is VisitEnd.CALLBACK or self._orders.is_overflow(place):
+                        following = await self._orders.ask(place, self.log, self._told_to, rule.end)
+                        if following is None or rule.end is VisitEnd.CALLBACK:
+                            return following
                     return await self._send_on(place.rules, rule.end)
                 finally:
                     self._left_from = place.board.position(place.entry)
@@ -321,21 +323,19 @@ class InboundCall:
         self, leg: Leg, agent_side: AsyncExitStack, after: After, *, welcome: bool = True
     ) -> QueueRules | None:
         """Until one of them leaves; the queue where he waits again when nobody took him over from his agent."""
-        rules = self._rules
-        may_force = rules.options.force_hangup or self._desk.lines.by_channel(leg.channel.id) is not None
-        media: tuple[str, ...] = ()
-        if welcome:
-            media = self._desk.prompts.message("welcome_message", rules.options.welcome_message, self._language)
+        rules, options = self._rules, self._rules.options
+        may_force = options.force_hangup or self._desk.lines.by_channel(leg.channel.id) is not None
+        message = self._desk.prompts.message
+        media = message("welcome_message", options.welcome_message, self._language) if welcome else ()
         began = self._env.clock.monotonic()
         try:
-            wrap_up, music = rules.options.wrap_up_seconds, rules.options.music
             talk = Talk(
                 *(self._env, self.channel, self.log, self._agent),
                 side=agent_side,
                 after=after,
                 moved=self._told_to.moved,
-                wrap_up=wrap_up,
-                music=music,
+                wrap_up=options.wrap_up_seconds,
+                music=options.music,
             )
             served = await talk.until_over(leg, may_force=may_force, welcome=media)
             if not served:

@@ -88,8 +88,6 @@ def watch(
 def _note_kept(console: Console, values: dict[str, str]) -> None:
     """Say which keys are stored and not obeyed yet: nobody is to rely on them."""
     kept = [key for key in admin_queues.NOT_OBEYED_YET if values.get(key, "").lower() not in ("", "off", "no", "false")]
-    if values.get("overflow") == "callback":
-        kept.append("overflow=callback (a message is played instead)")
     if kept:
         console.say(f"Stored, but not obeyed yet: {', '.join(kept)}.")
 

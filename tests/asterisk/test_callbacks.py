@@ -129,10 +129,9 @@ async def test_three_real_attempts_and_no_fourth(callers: Callers):
 async def test_a_callback_is_cancelled_while_the_customers_phone_rings(callers: Callers):
     did, number = "442079460503", stays(503, ring=30.0)
     await callers.queue("taken", did, callback="on")
-    await callers.agent("2503", "taken")
-    await callers.floor.cli("agent", "pause", "2503", "--reason", "tea")
+    await callers.agent("2503", "taken", online=False)
     await order(callers, did, number)
-    await callers.floor.cli("agent", "unpause", "2503")
+    await callers.floor.cli("agent", "online", "2503")
     ringing = await callers.far.trunk.until_called(number, PATIENCE)
     callback = await state(callers, "taken", "calling_customer")
     cancelled_at = callers.far.clock.now()

@@ -189,3 +189,51 @@ def test_offered_by_place_only_to_whom_it_is_offered(engine: Engine):
             assert not second.moh
 
     lived(engine, scenario, callback_position="2")
+
+
+@pytest.mark.parametrize("wanted", ["on", "off"])
+def test_who_gives_up_waiting_is_called_back_where_the_queue_wants_it(engine: Engine, wanted: str):
+    async def scenario(world: CallbackWorld) -> None:
+        world.customer(ANSWERS)
+        with busy(world):
+            caller = world.centre.call()
+            await asyncio.sleep(5)
+            world.fake.hang_up(caller.id)
+            await asyncio.sleep(1)
+            [record] = world.documents()
+            assert (record["disposition"], kinds(record)) == ("abandoned", [("queue", "sales")])
+            assert record["kind"] == ("callback" if wanted == "on" else "inbound")
+        await asyncio.sleep(10)
+        assert len(world.dials()) == (1 if wanted == "on" else 0)
+
+    lived(engine, scenario, callback_abandoned=wanted)
+
+
+def test_who_was_served_is_not_called_back(engine: Engine):
+    async def scenario(world: CallbackWorld) -> None:
+        caller = world.centre.call()
+        await asyncio.sleep(5)
+        world.fake.hang_up(caller.id)
+        await asyncio.sleep(10)
+        assert states(world) == []
+
+    lived(engine, scenario, callback_abandoned="on")
+
+
+@pytest.mark.parametrize(("key", "orders"), [("1", 1), ("3", 0), ("", 0)])
+def test_whom_the_queue_cannot_serve_is_asked_for_a_callback(engine: Engine, key: str, orders: int):
+    async def scenario(world: CallbackWorld) -> None:
+        world.customer(ANSWERS)
+        with busy(world):
+            caller = world.centre.call()
+            await asyncio.sleep(6)
+            world.fake.press(caller.id, key)
+            await asyncio.sleep(60)
+            assert caller.ended_at is not None
+            assert len(states(world)) == orders
+            [record] = world.documents()
+            assert record["disposition"] == ("callback" if orders else "overflow")
+        await asyncio.sleep(10)
+        assert len(world.dials()) == orders
+
+    lived(engine, scenario, max_wait="5s", overflow="callback")

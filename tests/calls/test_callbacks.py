@@ -26,6 +26,7 @@ from tests.calls.callback_world import (
     states,
 )
 from tests.calls.queue_world import DID
+from tests.lab.until import until
 from tests.support.fake_ari import FarEnd
 from tests.support.virtual_clock import run_virtual
 
@@ -272,5 +273,70 @@ def test_without_its_intent_stored_nobody_is_dialled(engine: Engine):
         world.store.down = False
         await asyncio.sleep(20)
         assert len(world.dials()) == 1
+
+    lived(engine, scenario)
+
+
+def test_the_customer_first_hears_music_until_an_agent_is_there(engine: Engine):
+    async def scenario(world: CallbackWorld) -> None:
+        world.customer(ANSWERS)
+        with busy(world):
+            await world.ordered()
+        await asyncio.sleep(2.2)
+        [dial] = world.dials()
+        [agent] = world.fake.dialled("PJSIP/1001")
+        assert dial.created + 2.0 <= agent.created
+        await asyncio.sleep(3)
+        assert world.fake.together(dial.id, agent.id)
+        assert not dial.moh
+        world.fake.hang_up(agent.id)
+        await asyncio.sleep(3)
+        [record] = world.documents()
+        assert kinds(record)[3:] == [("queue_callback", ""), ("conversation", "conversation")]
+        assert record["call_state"] == "NORMAL_CLEARING_B"
+        assert states(world) == [("done", 1, 1)]
+        world.centre.world.assert_nothing_left()
+
+    lived(engine, scenario, callback_first="customer")
+
+
+def test_with_the_customer_first_he_is_not_dialled_while_no_agent_is_free_and_the_next_one_is_rung(engine: Engine):
+    async def scenario(world: CallbackWorld) -> None:
+        world.customer(FarEnd(rings_after=0.1, answers_after=2.0, hangs_up_after=30.0))
+        world.centre.agent("1002", FarEnd(rings_after=0.05, rejects_after=1.0), "sales")
+        with busy(world):
+            with busy(world, "1002"):
+                await world.ordered()
+                assert world.dials() == []
+            await asyncio.sleep(5)
+            [dial] = world.dials()
+            assert dial.moh
+        await asyncio.sleep(3)
+        assert world.fake.together(dial.id, world.fake.dialled("PJSIP/1001")[-1].id)
+        await asyncio.sleep(40)
+        assert world.documents()[0]["agents"] == ["Agent 1001"]
+        world.centre.world.assert_nothing_left()
+
+    lived(engine, scenario, callback_first="customer")
+
+
+@pytest.mark.parametrize("after", [1.99, 1.999, 2.0, 2.001, 2.003, 2.005, 2.01])
+def test_an_agent_who_leaves_as_the_customer_answers_leaves_nobody_in_silence(engine: Engine, after: float):
+    async def scenario(world: CallbackWorld) -> None:
+        world.customer(ANSWERS)
+        with busy(world):
+            await world.ordered()
+        await until(world.dials, 20.0, "the dial")
+        [dial] = world.dials()
+        [agent] = world.fake.dialled("PJSIP/1001")
+        await asyncio.sleep(dial.created + after - asyncio.get_running_loop().time())
+        world.fake.hang_up(agent.id)
+        await asyncio.sleep(3)
+        again = world.fake.dialled("PJSIP/1001")[-1]
+        assert dial.id not in world.fake.channels or world.fake.together(dial.id, again.id)
+        world.fake.hang_up(dial.id)
+        await asyncio.sleep(20)
+        world.centre.world.assert_nothing_left()
+        assert len(world.documents()[0]["attempts"]) == 1
 
     lived(engine, scenario)

@@ -65,6 +65,7 @@ def test_four_processes_and_kills_make_each_attempt_at_most_once(tmp_path: Path)
         for process in running.values():
             process.kill()
             process.wait(10)
+    assert killed > 0
     calls = Counter(tuple(line.split()[:2]) for line in file.read_text().splitlines())
     per_customer = Counter(callback for callback, _ in calls)
     assert max(calls.values()) == 1, "an attempt was made twice"
