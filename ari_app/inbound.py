@@ -24,6 +24,7 @@ from ari_app.queue_rings import FREE_SECONDS, QueueRing, Rings, Taken
 from ari_app.reception import Caller, Reception
 from ari_app.scope import finish, until_hangup
 from ari_app.services import Services
+from ari_app.talks import talking
 from contact_center import story
 from contact_center.crash_points import reached
 from contact_center.queues.board import Waiting
@@ -320,7 +321,8 @@ class InboundCall:
         began = self._env.clock.monotonic()
         try:
             talk = Talk(self._env, self.channel, self.log, self._agent)
-            await talk.until_over(leg, may_force=may_force, welcome=media)
+            with talking(self._env, self.caller.call_id, self.channel, leg):
+                await talk.until_over(leg, may_force=may_force, welcome=media)
         finally:
             self._desk.board.handled(rules.name, self._env.clock.monotonic() - began + self._wrap_up_seconds)
 

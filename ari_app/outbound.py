@@ -18,6 +18,7 @@ from ari_app.channel import Channel, Gone, GoneKind
 from ari_app.errors import AriDown, AriError, HungUp, Refused, Uncertain
 from ari_app.scope import finish, until_hangup
 from ari_app.services import Services
+from ari_app.talks import talking
 from contact_center import timeline
 from contact_center.crash_points import reached
 from contact_center.dialling import CallResult, DialOrder
@@ -299,6 +300,10 @@ class OutboundCall:
     async def _talk(self, leg: Leg) -> None:
         """Until one of them leaves; the agent's codes are obeyed meanwhile."""
         may_force = self.order.force_hangup or self._lines.by_channel(leg.channel.id) is not None
+        with talking(self._env, self.order.call_id, self.customer, leg):
+            await self._until_over(leg, may_force=may_force)
+
+    async def _until_over(self, leg: Leg, *, may_force: bool) -> None:
         # a disposition that was keyed is stored, whoever hangs up meanwhile
         async with obeyed_keys(leg.channel, self._obey, may_force=may_force):
             try:

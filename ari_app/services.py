@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from ari_app.bridge import BridgePool
 from ari_app.client import AriClient
@@ -11,6 +12,9 @@ from contact_center.clock import Clock
 from contact_center.dialling import DialOrder, Progress
 from contact_center.roster import Roster
 from contact_center.settings import Settings
+
+if TYPE_CHECKING:
+    from ari_app.talks import Talking
 
 
 def _no_words(text: str) -> tuple[str, ...]:
@@ -31,9 +35,10 @@ async def _nothing_shown(ext: str, leg: object) -> DialOrder | None:
 class Services:
     """Built once by the composition root, which sets the last ones when the dialer is there.
 
-    ``dispose(call_id, code, by)`` stores a disposition that an agent keyed; ``words(text)`` are the sounds of a message
-    that are ready to be played; ``forbid(order)`` remembers that this person wants no more calls;
-    ``take_preview(ext, leg)`` calls the lead that an agent is shown, his own call ``leg`` (a Channel) waiting for it.
+    ``dispose(call_id, code, by)`` stores a disposition that an agent keyed; ``talks`` are those that go on, by their
+    calls; ``words(text)`` are the sounds of a message that are ready to be played; ``forbid(order)`` remembers that
+    this person wants no more calls; ``take_preview(ext, leg)`` calls the lead that an agent is shown, his own call
+    ``leg`` (a Channel) waiting for it.
     """
 
     ari: AriClient
@@ -43,6 +48,7 @@ class Services:
     clock: Clock
     progress: Progress = field(init=False)
     dispose: Callable[[str, str, str], Awaitable[None]] = field(init=False)
+    talks: dict[str, Talking] = field(default_factory=dict)
     words: Callable[[str], tuple[str, ...]] = _no_words
     forbid: Callable[[DialOrder], None] = _nobody_remembers
     take_preview: Callable[[str, object], Awaitable[DialOrder | None]] = _nothing_shown
