@@ -28,6 +28,7 @@ from ari_app.moment import Moment
 from ari_app.queue_music import Music
 from ari_app.scope import finish
 from ari_app.services import Services
+from ari_app.talks import talking
 from ari_app.transfer import Reached, Target, TargetKind, Wish
 from contact_center import story
 from contact_center.crash_points import reached
@@ -136,12 +137,12 @@ class Talk:
             await leg.channel.left()
             return None
         self._wishes = asyncio.Queue()
-        talking = Talking(self._caller, leg.channel, _where(leg, self._env), self._name, self._side.aclose)
+        both = Talking(self._caller, leg.channel, _where(leg, self._env), self._name, self._side.aclose)
         consulting = self._is_consulting if self._env.targets is not None else None
         async with obeyed_keys(leg.channel, self._obey, may_force=may_force, consulting=consulting):
-            with self._heard_of(leg.channel):
+            with self._heard_of(leg.channel), talking(self._env, self._log.header.id, self._caller, leg):
                 while (wish := await self._wishes.get()) is not None:
-                    end = await self._consulted(talking, wish)
+                    end = await self._consulted(both, wish)
                     if not isinstance(end, Back):
                         return end
         return None
@@ -171,10 +172,10 @@ class Talk:
             agent.gone.remove_done_callback(gone)
             agent.transfer_wanted.remove_done_callback(refers)
 
-    async def _consulted(self, talking: Talking, wanted: _Wanted) -> Reached | Unserved | Back:
+    async def _consulted(self, both: Talking, wanted: _Wanted) -> Reached | Unserved | Back:
         header = self._log.header
-        wish = Wish(header.id, header.caller_number, talking.agent)
-        self._consult = Consult(self._env, talking, self._log, self._music, give=wanted.give)
+        wish = Wish(header.id, header.caller_number, both.agent)
+        self._consult = Consult(self._env, both, self._log, self._music, give=wanted.give)
         try:
             end = await self._consult.live(wanted.target, wish)
         finally:

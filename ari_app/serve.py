@@ -39,6 +39,7 @@ from ari_app.queue_log import QueueLog
 from ari_app.queue_records import AgentRecords, CallRecords
 from ari_app.reconcile import Reconciler
 from ari_app.services import Services
+from ari_app.supervise import supervise
 from contact_center.clock import SystemClock
 from contact_center.desk import Desk
 from contact_center.dialling import DialOrder
@@ -58,6 +59,7 @@ from contact_center.store.facts import NumberForbidden
 from contact_center.store.queries_agents import withdrawn_accounts
 from contact_center.store.schema import require_current
 from contact_center.store.writer import Writer
+from contact_center.terms import Ear
 from contact_center.watchdog import LoopMonitor, Watchdog
 
 CONTROL_SECONDS = 0.2  # how often a running serve looks for what supervisors changed
@@ -231,11 +233,19 @@ class Serve:
                 await self.app.queue_changed(command.entity_id)
             case (("rating_group" | "category"), _):
                 await load_menus(self.app.env, self.writer)
-            case "call", "place":
-                self.app.place_own(command.entity_id, command.payload, command.at)
             case "callback", "cancel":
                 self.app.callback_cancelled(command.entity_id)
-            case "call", "hangup":
+            case "call", _:
+                await self._obey_call(command)
+
+    async def _obey_call(self, command: Command) -> None:
+        match command.action:
+            case "place":
+                self.app.place_own(command.entity_id, command.payload, command.at)
+            case "listen":
+                ear, ext = Ear(command.payload["ear"]), str(command.payload["ext"])
+                self.app.spawn(supervise(self.app.env, command.entity_id, ext, ear), f"ear {ext}")
+            case "hangup":
                 await self.app.hang_up(command.entity_id)
 
     async def _agent_changed(self, ext: str, action: str) -> None:

@@ -212,6 +212,14 @@ class NumberCheck(StrEnum):
     DIGITS = "digits"
 
 
+class Ear(StrEnum):
+    """How a supervisor takes part in a talk: heard by nobody, by the agent alone, or by both."""
+
+    LISTEN = "listen"
+    WHISPER = "whisper"
+    BARGE = "barge"
+
+
 class ApiRole(StrEnum):
     """What a token of the HTTP API may do; ``agent`` speaks for one agent."""
 

@@ -19,7 +19,7 @@ from contact_center.console.spreadsheet import CsvSheet, written
 from contact_center.errors import Unreachable
 from contact_center.models import Call
 from contact_center.store.admin import By
-from contact_center.store.admin_calls import dispose_call, hang_up_call
+from contact_center.store.admin_calls import dispose_call, hang_up_call, listen_to_call
 from contact_center.store.admin_own import checked_own_call, place_call
 from contact_center.store.queries_calls import (
     COLUMNS,
@@ -32,6 +32,7 @@ from contact_center.store.queries_calls import (
     list_calls,
     live_document,
 )
+from contact_center.terms import Ear
 
 app = typer.Typer(help="Calls: records, and calls in progress.", no_args_is_help=False)
 app.command(epilog=rating.RATE_EXAMPLE)(rating.rate)
@@ -185,6 +186,22 @@ def place(
     with console.writing() as session:
         call_id = place_call(session, By(console.actor, console.clock.now()), console.settings, ext, number)
     console.done(f"Call {call_id}: the phone of {ext} is being rung.", {"call_id": call_id, "place": "asked"})
+
+
+@app.command(epilog="Example: callwright call listen call-06d2k1mz8q4v7w3xyz --on 1009 --as whisper")
+def listen(
+    ctx: typer.Context,
+    call_id: str = CallId,
+    ext: str = typer.Option(..., "--on", metavar="EXT", help="Whose phone is rung: a supervisor's."),
+    ear: Ear = typer.Option(Ear.LISTEN, "--as", help="Heard by nobody, by the agent alone (whisper), or by both."),
+) -> None:
+    """Listen to a talk, whisper to its agent, or barge in; hanging up ends it."""
+    console = console_of(ctx)
+    if not console.serve_is_running():
+        raise Unreachable("No serve is running, so there is no talk to listen to; start `callwright serve`.")
+    with console.writing() as session:
+        listen_to_call(session, By(console.actor, console.clock.now()), call_id, ext, ear)
+    console.done(f"The phone of {ext} rings.", {"call_id": call_id, "ext": ext, "ear": ear.value})
 
 
 @app.command(epilog="Example: callwright call hangup call-06d2k1mz8q4v7w3xyz")

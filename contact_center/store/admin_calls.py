@@ -15,8 +15,9 @@ from contact_center.models import Attempt, Call, Lead
 from contact_center.store.admin import By, shown
 from contact_center.store.admin_dnc import DNC_REASON, EVERYBODY, add_dnc
 from contact_center.store.queries import campaign_options, find_campaign
+from contact_center.store.queries_agents import find_agent
 from contact_center.store.queries_calls import find_call
-from contact_center.terms import LeadState
+from contact_center.terms import Ear, LeadState
 
 _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_ -]{0,39}\Z")
 
@@ -123,6 +124,15 @@ def _payload(call: Call, lead: Lead | None, was: str, forbid: bool) -> dict[str,
         "next_attempt_at": due,
         "dnc": forbid,
     }
+
+
+def listen_to_call(session: Session, by: By, call_id: str, ext: str, ear: Ear) -> None:
+    """Ask a running serve to let the phone of ``ext`` into a call's talk. Raises CallwrightError when it is over."""
+    call = find_call(session, call_id)
+    if call.ended_at is not None:
+        raise CallwrightError(f"Call {call_id} is over; there is nothing to listen to.")
+    find_agent(session, ext)
+    by.note(session, "call", call_id, "listen", {"call_id": call_id, "ext": ext, "ear": ear.value}, obey=True)
 
 
 def hang_up_call(session: Session, by: By, call_id: str) -> int:

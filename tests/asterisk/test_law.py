@@ -121,7 +121,7 @@ async def test_a_person_for_whom_nobody_is_free_hears_in_two_seconds_who_called_
     assert record["disposition"] == "no_free_operators"
     file = floor.centre.base / "evidence.jsonl"
     await floor.cli("report", "evidence", str(file), "--campaign", "silent")
-    assert file.read_text().count('"rules_version_then":"uk_ofcom') == 3, 'the talk goes on'
+    assert file.read_text().count('"rules_version_then":"uk_ofcom') == 3, "the talk goes on"
     listed = await floor.cli("dnc", "list")
     assert keyed in str(listed)
     leads = {lead["number"]: lead for lead in await floor.cli("lead", "list", "silent")}
