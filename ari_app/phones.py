@@ -36,6 +36,12 @@ class Phones:
         self._asked: dict[str, float] = {}
         self._pushed: dict[tuple[str, str, str], dict[str, str]] = {}
         self._boot_id = ""
+        self._missed_news = False
+        ami.on_live.append(self._ami_changed)
+
+    def _ami_changed(self, live: bool) -> None:
+        """A list of devices does not tell that the phone of somebody who talks has left meanwhile."""
+        self._missed_news = self._missed_news or live
 
     async def push(self, objects: Iterable[Account]) -> None:
         """Make the accounts; what this Asterisk was told since its start is not told again."""
@@ -101,15 +107,20 @@ class Phones:
         return {f"{each['technology']}/{each['resource']}": each.get("state") for each in listed}
 
     async def run(self) -> None:
-        """Look after phones; all of them while AMI cannot tell, else those believed lost. Until cancelled."""
+        """Look after phones; all of them while AMI cannot tell or once it could not, else those believed lost.
+
+        Runs until cancelled.
+        """
         while True:
             await asyncio.sleep(CHECK_SECONDS)
             if not self._ari.live:
                 continue
             try:
-                await self._look_at([seat.endpoint for seat in self._roster if self._must_look(seat)])
+                everybody, self._missed_news = self._missed_news, False
+                await self._look_at([seat.endpoint for seat in self._roster if everybody or self._must_look(seat)])
                 await self._ask_the_lost()
             except (AriError, AmiError) as error:
+                self._missed_news = True
                 log.debug("phones not looked at", action="phones", reason=str(error))
 
     def _must_look(self, seat: Seat) -> bool:

@@ -6,7 +6,7 @@ import asyncio
 import re
 import shutil
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ from asterisk_conf.doctor import Finding, run_checks
 from contact_center.errors import Unreachable
 from contact_center.settings import Settings
 from tests.asterisk_conf.place import Place, stasis
+from tests.lab.addresses import AddressBlock
 from tests.lab.switch import Switch
 from tests.lab.until import until
 
@@ -35,6 +36,13 @@ class Schema:
 
 def current_schema(url: str) -> Schema:
     return Schema("0002")
+
+
+@pytest.fixture(scope="module")
+def place() -> Iterator[Place]:
+    """Addresses of its own: the Asterisk of other modules may still run on theirs."""
+    with AddressBlock() as block:
+        yield Place.of(block)
 
 
 @pytest.fixture(scope="module")

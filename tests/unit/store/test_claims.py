@@ -302,7 +302,10 @@ def test_a_process_killed_in_the_middle_of_claims_leaves_nothing_half_made(engin
         for _ in range(after):
             told.update(map(int, process.stdout.readline().split()))
         os.kill(process.pid, signal.SIGKILL)
-        told.update(map(int, process.communicate(timeout=30)[0].split()))
+        told.update(map(int, process.stdout.read().split()))  # communicate() would miss what readline() read ahead
+        process.stdin.close()
+        process.wait(timeout=30)
+        process.stdout.close()
     attempts, calls = rows(engine, Attempt), rows(engine, Call)
     dialing = {lead["id"] for lead in rows(engine, Lead) if lead["state"] == "dialing"}
     assert {attempt["lead_id"] for attempt in attempts} == dialing
