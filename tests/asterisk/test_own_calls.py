@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -321,3 +322,52 @@ async def test_after_kill_9_during_a_consult_the_customer_is_with_his_agent_agai
     await scene.hear(scene.customer, scene.number, scene.agent, scene.first)
     await hears_nobody(scene.customer, MUSIC)
     await scene.over()
+
+
+async def test_after_kill_9_an_own_call_goes_on_and_one_that_still_rang_is_ended_and_told(
+    callers: Callers, centre: Centre
+):
+    talks, rings = await callers.agent("3301", "none"), await callers.agent("3302", "none")
+    number, other = "+442079460131", "+442079460132"
+    callers.far.trunk.script(other, Script(ring_seconds=None))
+    dialled, ringing = talks.dial("02079460131"), rings.dial("02079460132")
+    await dialled.until_hears(number, 4.0)
+    called, waits = await callers.floor.called(number), await callers.floor.called(other)
+    centre.serve.kill()
+    await centre.serve.ended()
+    await callers.talk(0.5)
+    assert number in dialled.hears()
+    await centre.serve.start()
+    await waits.until_over(5.0)
+    await ringing.until_over(5.0)
+    assert number in dialled.hears()
+    assert "3301" in called.hears()
+    dialled.hangup()
+    await called.until_over(3.0)
+    record = await record_of(callers, "manual", "Agent 3301")
+    assert kinds(record) == ["queue", "queue_callback", "conversation"]
+    assert (record["hung_up_by"], record["call_state"]) == ("agent", "NORMAL_CLEARING_B")
+    lost = await record_of(callers, "manual", "Agent 3302")
+    assert (kinds(lost), lost["call_state"]) == (["queue", "queue_callback"], "SWITCH_LOST")
+    await callers.nothing_left()
+
+
+async def test_twenty_hang_ups_at_random_instants_of_consults_leave_nothing(callers: Callers):
+    chance = random.Random(7)
+    scene = Consulting(callers, 11)
+    await scene.talk()
+    await scene.over()
+    scene.other_phone.script, scene.other_phone.obeys_auto_answer = Script(ring_seconds=0.1), False
+    for _ in range(20):
+        customer = callers.call(scene.did, scene.number)
+        agent = await scene.phone.incoming(8.0)
+        await customer.until_hears(scene.first, 5.0)
+        agent.press(f"*7{scene.second}#{chance.choice(['', '*4', '*3', '*1'])}")
+        await callers.talk(chance.uniform(0.8, 3.0))
+        parties = [customer, agent, *scene.other_phone.calls]
+        chance.choice(parties).hangup()
+        await callers.talk(chance.uniform(0.0, 0.4))
+        for party in (agent, *scene.other_phone.calls, customer):
+            party.hangup()
+        scene.other_phone.forget_calls()
+        await callers.nothing_left()

@@ -9,6 +9,7 @@ import pytest
 
 from contact_center.terms import AgentState
 from tests.calls.queue_world import DID, QueueWorld, queue_world
+from tests.calls.world import make_order
 from tests.support.fake_ari import FarEnd
 from tests.support.fake_world import FakeChannel
 from tests.support.virtual_clock import on_virtual_clock, run_virtual
@@ -443,3 +444,37 @@ def test_an_agent_on_a_line_of_his_own_consults_and_is_consulted(who):
             centre.world.assert_nothing_left()
 
     run_virtual(life())
+
+
+@on_virtual_clock
+async def test_the_customer_of_a_campaign_is_given_to_a_colleague_and_who_gets_nobody_hears_an_apology():
+    async with queue_world(**SETTINGS) as centre:
+        fake, app = centre.world.fake, centre.world.app
+        centre.agent("1001", TAKES)
+        centre.agent("1002", TAKES, team="other")
+        fake.far("PJSIP/customer*", FarEnd(rings_after=0.05, answers_after=0.2))
+        for number, talks_to in ((1, "1002"), (2, "")):
+            app.place(make_order(number, wrap_up_seconds=3.0, prefer_agent="1001"))
+            await asyncio.sleep(2)
+            [customer] = fake.dialled(f"PJSIP/customer-{number}@trunk")
+            agent = fake.dialled("PJSIP/1001")[-1]
+            assert fake.together(customer.id, agent.id)
+            fake.far("PJSIP/100?", TAKES if talks_to else FarEnd(rings_after=0.05, rejects_after=1.0))
+            fake.press(agent.id, "*71002#")
+            await asyncio.sleep(0.4)
+            fake.hang_up(agent.id)
+            await asyncio.sleep(0.1)
+            assert centre.world.roster.get("1001").state is AgentState.WRAP_UP
+            await asyncio.sleep(1.5)
+            if talks_to:
+                assert fake.together(customer.id, fake.dialled("PJSIP/1002")[0].id)
+                fake.hang_up(customer.id)
+            result = await centre.world.ended(f"call-{number}")
+            expected = ["Agent 1001", "Agent 1002"] if talks_to else ["Agent 1001"]
+            assert result.record["agents"] == expected
+            assert result.record["hung_up_by"] == ("caller" if talks_to else "system")
+            assert ("sound:im-sorry" in [what for _, what in customer.heard]) is not bool(talks_to)
+            for ext in ("1001", "1002"):
+                centre.world.roster.end_wrap_up(centre.world.roster.get(ext))
+        await centre.settled()
+        centre.world.assert_nothing_left()
