@@ -145,6 +145,7 @@ def erase_number(session: Session, by: By, number: str) -> dict[str, int]:
     calls = list(
         session.scalars(select(Call).where(or_(col(Call.caller_number) == number, col(Call.lead_id).in_(lead_ids))))
     )
+    callbacks = list(session.scalars(select(col(Callback.id)).where(col(Callback.number) == number)))
     counts = {
         "leads": len(leads),
         "calls": len(calls),
@@ -164,6 +165,7 @@ def erase_number(session: Session, by: By, number: str) -> dict[str, int]:
         call.record = {k: v for k, v in call.record.items() if k not in _ERASED_KEYS}
     session.flush()
     entities = [("lead", str(i)) for i in lead_ids] + [("call", call.id) for call in calls]
+    entities += [("callback", callback_id) for callback_id in callbacks]
     _forget_events(session, entities)
     by.note(session, "lead", "erased", "erase", counts, obey=False)
     return {**counts, "dnc_entries_kept": len(kept)}

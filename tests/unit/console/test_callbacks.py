@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import text
 
 from contact_center.store.call_facts import CallArrived, CallFinished
 from contact_center.store.callback_claims import begin_dial, claim_callback
@@ -67,3 +68,13 @@ def test_a_cancelled_callback_leaves_the_line_and_its_call_ends_in_red(support: 
     assert "There is no callback" in support.refused(3, "callback", "cancel", "cb-9")
     with support.writing() as session:
         assert not claim_callback(session, "cb-1", "me", datetime.now(UTC))
+
+
+def test_an_erased_person_is_not_called_back_and_no_event_knows_his_number(support: Cli) -> None:
+    support.ok("lead", "erase", "+447400000001")
+    shown = support.json("callback", "show", "cb-1")
+    assert (shown["state"], shown["number"], shown["ended_at"] is None) == ("cancelled", "", False)
+    with support.reading() as session:
+        told = [str(tuple(row)) for row in session.execute(text("SELECT * FROM outbox"))]
+    assert told
+    assert not [row for row in told if "+447400000001" in row]

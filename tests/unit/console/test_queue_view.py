@@ -103,4 +103,5 @@ def test_agents_have_skills_and_penalties(support: Cli) -> None:
 
 
 def test_keys_that_nobody_obeys_yet_are_named(support: Cli) -> None:
-    assert "callback" in support.ok("queue", "set", "support", "callback=on")
+    assert "record" in support.ok("queue", "set", "support", "record=on")
+    assert "obeyed" not in support.ok("queue", "set", "support", "record=off", "callback=on", "overflow=callback")
