@@ -41,7 +41,7 @@ async def test_a_caller_hears_music_then_the_agent_and_his_story_is_written_down
     ringing = await phone.incoming(1.0)
     assert ringing.record.from_user == "+447400000001"
     ringing.ring()
-    assert MUSIC in caller.hears()
+    await caller.until_hears(MUSIC, 1.0)
     ringing.answer()
     await caller.until_hears("2001", 1.0)
     await ringing.until_hears("+447400000001", 1.0)
