@@ -65,9 +65,9 @@ class ChannelCommands:
         return recording or bool(self._playbacks)
 
     async def stop_sounds(self) -> None:
-        """Stop all that plays to it."""
+        """Stop all that plays to it, and see it end: what began in that very moment may miss a stop."""
         for playback in list(self._playbacks):
-            await playback.stop()
+            await playback.stop_for_sure()
 
     async def answer(self) -> None:
         """Answer it. Blocks while a sound plays to the channel: answer first, then play."""

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 FAILED_SECONDS = 0.5
 """A failed sound is counted so long afterwards, unless its channel turned out to be ending."""
+STOP_SECONDS = 0.25
+"""A sound told to stop has ended after so long, or is told again."""
+MOST_STOPS = 4
 KEYS_KEPT = 64
 """Keys a listener that does not read keeps; more are dropped."""
 
@@ -86,6 +89,17 @@ class Playback:
             self.finish("done")
         except (AriDown, Uncertain) as error:
             log.warning("a sound could not be stopped", playback=self.id, error=str(error))
+
+    async def stop_for_sure(self) -> None:
+        """Stop it and see it end. Asterisk loses a stop that reaches it just before the first frame is played."""
+        for _ in range(MOST_STOPS):
+            await self.stop()
+            try:
+                async with asyncio.timeout(STOP_SECONDS):
+                    await self.finished
+                return
+            except TimeoutError:
+                log.info("a sound goes on after its stop", playback=self.id)
 
 
 class Recording:

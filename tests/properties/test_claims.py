@@ -183,6 +183,8 @@ class Claiming(RuleBasedStateMachine):
         for one in claims.values():
             attempt, person = table[one.attempt_id], self.people[one.lead_id]
             if attempt["ended_at"] is None or not attempt["counted"]:
+                if attempt["outcome"] == "not_attempted" and person.dials == one.n and person.state == "due":
+                    person.due_at = self.now  # it waits for the trunk now, no longer for a delay
                 continue
             person.attempts -= 1
             is_still_there = person.dials == one.n and person.state in ("due", "closed")

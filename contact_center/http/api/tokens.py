@@ -16,7 +16,9 @@ from contact_center.store.admin_tokens import list_tokens, split_token
 from contact_center.terms import ApiRole
 
 FRESH_SECONDS = 0.8
-"""A token that was removed is refused, one that was added is taken, after so long at the latest."""
+"""A token that was removed is refused after so long at the latest."""
+NEWS_SECONDS = 0.05
+"""For a token that is not known all are read again, but no more often than this."""
 STALE_SECONDS = 60.0
 """So long the tokens known last are used while the database is away."""
 _NOBODY = "0" * 64
@@ -54,9 +56,11 @@ class TokenBook:
 
     async def caller(self, token: str) -> Caller | None:
         """Whose token this is; None when it is nobody's. Raises Unreachable when that cannot be known."""
-        await self._refresh()
+        await self._refresh(FRESH_SECONDS)
         parts = split_token(token)
         key, digest = parts if parts else ("", _NOBODY)
+        if key and key not in self._rows:
+            await self._refresh(NEWS_SECONDS)
         row = self._rows.get(key)
         # One comparison in every case, so that its time tells nothing of which half was wrong.
         matches = hmac.compare_digest(row.digest if row else "-" * 64, digest)
@@ -64,15 +68,15 @@ class TokenBook:
 
     async def holds(self, caller: Caller) -> bool:
         """Whether the token is still there, as it was."""
-        await self._refresh()
+        await self._refresh(FRESH_SECONDS)
         return any(_caller(row) == caller for row in self._rows.values() if row.id == caller.id)
 
-    async def _refresh(self) -> None:
-        if self._age() < FRESH_SECONDS:
+    async def _refresh(self, fresh_seconds: float) -> None:
+        if self._age() < fresh_seconds:
             return
         async with self._refreshing:
             age = self._age()
-            if age < FRESH_SECONDS:
+            if age < fresh_seconds:
                 return
             try:
                 rows: Sequence[ApiToken] = await self._read(list_tokens)
