@@ -78,7 +78,8 @@ async def test_the_agent_is_called_first_then_the_customer_with_the_number_he_di
     ordering = await order(callers, did, number)
     callback = await state(callers, "back", "waiting")
     assert (callback["number"], callback["attempt"]) == (number, 0)
-    before = await shown(callers, callback["call_id"])
+    before = await callers.record(number)
+    assert before["id"] == callback["call_id"]
     assert kinds(before) == ["queue", "menu", "menu"]
     assert (before["kind"], before["hung_up_by"]) == ("callback", "system")
     assert not callers.far.trunk.calls_to(number)
