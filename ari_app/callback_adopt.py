@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import structlog
 
 from ari_app.callback_call import CallbackCall
 from ari_app.events import ChannelInfo
-from ari_app.snapshot import Snapshot, leg_began, partner_of
+from ari_app.queue_music import rejoin
+from ari_app.snapshot import Snapshot, leg_began, talk_of
 from contact_center import story
 from contact_center.callbacks.fold import fold_attempt
 from contact_center.callbacks.plan import after
@@ -40,29 +42,30 @@ def adopt_talks(
 
 def _adopt(desk: CallbackDesk, snapshot: Snapshot, dial: OpenDial, agent_of: Callable[[ChannelInfo], str]) -> bool:
     info, parts = snapshot.channels.get(dial.channel_id), desk.parts
-    partner, bridge = partner_of(dial.channel_id, snapshot)
-    ext = agent_of(partner) if partner is not None else ""
-    if info is None or partner is None or bridge is None or not ext or dial.callback.queue not in parts.board.queues:
+    talk = talk_of(dial.channel_id, dial.agent_channel_id, snapshot)
+    ext = agent_of(talk.agent) if talk is not None else ""
+    if info is None or talk is None or not ext or dial.callback.queue not in parts.board.queues:
         return False
     ari, now = parts.env.ari, parts.env.clock.now()
-    customer, agent = ari.adopt(info), ari.adopt(partner)
-    since = dial.connected_at or dial.answered_at or leg_began(partner) or now
+    customer, agent = ari.adopt(info), ari.adopt(talk.agent)
+    since = dial.connected_at or dial.answered_at or leg_began(talk.agent) or now
     if dial.answered_at is None:
         parts.post(CallbackAnswered(callback_id=dial.callback.id, n=dial.n, at=since))
     before = replace(dial.callback, attempt=dial.callback.attempt - 1, dials=dial.callback.dials - 1)
     call = CallbackCall(before, parts)
-    life = call.resume_talk(dial.n, customer, agent, ext, bridge.id, since)
-    desk.resume(call, ari.spawn(life, f"callback {dial.callback.id}"))
+
+    async def life() -> None:
+        if talk.on_hold:
+            await rejoin(customer, ari.bridge(talk.bridge.id))
+        await call.resume_talk(dial.n, customer, agent, ext, talk.bridge.id, since)
+
+    desk.resume(call, ari.spawn(life(), f"callback {dial.callback.id}"))
     return True
 
 
-def _close(desk: CallbackDesk, dial: OpenDial) -> None:
-    """The call ended while nobody listened: what is proven is kept; it counts, and is not made again."""
-    parts, kept = desk.parts, dial.callback
-    now, seat = parts.env.clock.now(), parts.env.roster.get(dial.agent)
-    agent = seat.name if seat else dial.agent
-    rules = parts.board.queues.get(kept.queue)
-    options = rules.options if rules is not None else QueueOptions()
+def _proven(dial: OpenDial, agent: str, language: str, now: datetime) -> story.CallLog:
+    """What is proven of a call whose end nobody saw."""
+    kept = dial.callback
     calls = story.CallLog(
         story.Header(
             id=kept.call_id,
@@ -73,7 +76,7 @@ def _close(desk: CallbackDesk, dial: OpenDial) -> None:
             queue=kept.queue,
             did=kept.did,
             attempt=kept.attempt,
-            language=parts.env.settings.site.language,
+            language=language,
         )
     )
     calls.add(story.Offered(dial.intent_at, agent))
@@ -81,10 +84,24 @@ def _close(desk: CallbackDesk, dial: OpenDial) -> None:
         calls.add(story.Answered(dial.answered_at))
     if dial.connected_at is not None:
         calls.add(story.Connected(dial.connected_at, agent))
-    outcome = Outcome.CONNECTED if dial.answered_at is not None else Outcome.TECHNICAL_ERROR
     calls.add(story.SwitchLost(now))
     calls.add(story.Left(now, Party.SYSTEM))
-    calls.add(story.Ended(now, outcome))
+    calls.add(story.Ended(now, _outcome(dial)))
+    return calls
+
+
+def _outcome(dial: OpenDial) -> Outcome:
+    return Outcome.CONNECTED if dial.answered_at is not None else Outcome.TECHNICAL_ERROR
+
+
+def _close(desk: CallbackDesk, dial: OpenDial) -> None:
+    """The call ended while nobody listened: what is proven is kept; it counts, and is not made again."""
+    parts, kept = desk.parts, dial.callback
+    now, seat = parts.env.clock.now(), parts.env.roster.get(dial.agent)
+    agent = seat.name if seat else dial.agent
+    rules = parts.board.queues.get(kept.queue)
+    options = rules.options if rules is not None else QueueOptions()
+    calls, outcome = _proven(dial, agent, parts.env.settings.site.language, now), _outcome(dial)
     step = after(
         outcome,
         attempt=kept.attempt,

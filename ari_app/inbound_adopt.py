@@ -10,11 +10,10 @@ import structlog
 
 from ari_app.bridge import Bridge
 from ari_app.channel import Channel
-from ari_app.errors import AriError
 from ari_app.events import ChannelInfo
 from ari_app.inbound import InboundCall
 from ari_app.inbound_desk import InboundDesk
-from ari_app.queue_music import Music
+from ari_app.queue_music import rejoin
 from ari_app.snapshot import Snapshot, bridge_of, leg_began, made_at, partner_of
 from contact_center import story
 from contact_center.store.queries_queues import OpenInbound, OpenVisit
@@ -61,7 +60,7 @@ def _adopt(
     if call is None:
         return False
     app.spawn(_spared(channel), f"subscribe {channel.id}")
-    partner, bridge = partner_of(info.id, snapshot)
+    partner, bridge = partner_of(info.id, snapshot, found.visit.agent_channel_id if found.visit else "")
     now = app.env.clock.now()
     if partner is not None and bridge is not None and (ext := agent_of(partner)) and found.visit is not None:
         since = found.visit.connected_at or leg_began(partner) or now
@@ -98,15 +97,6 @@ async def _rejoined(
 ) -> None:
     await rejoin(call.channel, bridge)
     await call.resume_talk(visit, agent, ext, bridge.id, since)
-
-
-async def rejoin(customer: Channel, bridge: Bridge) -> None:
-    """Somebody on hold hears who is in a bridge again; that he has gone meanwhile is his call's matter."""
-    try:
-        await bridge.add(customer)
-        await Music(customer, on=True).stop()
-    except AriError as error:
-        log.info("not taken off hold", action="adopt", channel=customer.id, reason=str(error))
 
 
 async def _spared(channel: Channel) -> None:

@@ -9,11 +9,11 @@ import structlog
 
 from ari_app.bridge import Bridge
 from ari_app.channel import Channel
-from ari_app.inbound_adopt import rejoin
 from ari_app.internal import InternalCall, InternalOrder
 from ari_app.manual import ManualCall, OwnOrder
 from ari_app.own_desk import OwnDesk
 from ari_app.own_parts import finished
+from ari_app.queue_music import rejoin
 from ari_app.snapshot import Snapshot, bridge_of
 from contact_center import story
 from contact_center.outside_calls import OutsideNumber

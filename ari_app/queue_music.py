@@ -11,6 +11,7 @@ from typing import Self
 import structlog
 
 from ari_app import prompts
+from ari_app.bridge import Bridge
 from ari_app.channel import Channel
 from ari_app.errors import AriError, HungUp
 from ari_app.queue_place import Place
@@ -170,3 +171,12 @@ class Hold:
         await prompts.play(self._caller, *media)
         self._begin = asyncio.create_task(self._music.start(options.music), name=f"music {self._caller.id}")
         await asyncio.wait([self._begin])
+
+
+async def rejoin(customer: Channel, bridge: Bridge) -> None:
+    """Somebody on hold hears who is in a bridge again; that he has gone meanwhile is his call's matter."""
+    try:
+        await bridge.add(customer)
+        await Music(customer, on=True).stop()
+    except AriError as error:
+        log.info("not taken off hold", action="adopt", channel=customer.id, reason=str(error))

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 
 import structlog
 
 from ari_app.agent_line import LINE_BRIDGE
 from ari_app.app import App
 from ari_app.bridge import Bridge
+from ari_app.channel import Channel
 from ari_app.commands import WHISPERS
 from ari_app.events import ChannelInfo
 from ari_app.inbound_adopt import adopt_callers
 from ari_app.listed import take_back_listed
+from ari_app.outbound import OutboundCall
 from ari_app.own_adopt import adopt_own
-from ari_app.snapshot import Snapshot, bridge_of, leg_began, partner_of
+from ari_app.queue_music import rejoin
+from ari_app.snapshot import Snapshot, bridge_of, leg_began, talk_of
 from contact_center import timeline
 from contact_center.crash_points import reached
 from contact_center.dialling import CallResult, DialOrder
@@ -100,14 +104,16 @@ class Reconciler:
             return False
         customer = self._app.env.ari.adopt(info)
         call = self._app.take(order)
-        partner, bridge = partner_of(attempt.channel_id, snapshot)
-        ext = self._agent_of(partner) if partner else ""
-        if partner and bridge and ext:
-            agent = self._app.env.ari.adopt(partner)
+        talk = talk_of(attempt.channel_id, attempt.agent_channel_id, snapshot)
+        ext = self._agent_of(talk.agent) if talk else ""
+        if talk and ext:
+            agent, bridge = self._app.env.ari.adopt(talk.agent), self._app.env.ari.bridge(talk.bridge.id)
+            if not agent.id.startswith(OUR_CHANNELS):  # he dialled himself: of its end only those are told who ask
+                self._app.spawn(agent.subscribe(), f"subscribe {agent.id}")
             self._adopted(attempt, order, True, True)
-            since = attempt.connected_at or leg_began(partner) or self._app.env.clock.now()
+            since = attempt.connected_at or leg_began(talk.agent) or self._app.env.clock.now()
             call.known(attempt.ringing_at, attempt.answered_at or since)
-            self._app.start(call, call.resume_talk(agent, ext, bridge.id, since))
+            self._app.start(call, _talk_on(call, agent, ext, bridge, since, on_hold=talk.on_hold))
         else:
             self._adopted(attempt, order, info.state == "Up", False)
             call.known(attempt.ringing_at, attempt.answered_at)
@@ -120,7 +126,7 @@ class Reconciler:
         match info.app_args:
             case ("agent", _, ext, *_) | ("line", ext, *_):
                 return ext
-            case ("persistent", endpoint, *_):
+            case ("persistent" | "preview_accept", endpoint, *_):
                 seat = self._app.env.roster.seat_of(f"PJSIP/{endpoint.removeprefix('PJSIP/')}")
                 return seat.ext if seat else ""
         return ""
@@ -202,3 +208,11 @@ class Reconciler:
         now = self._app.env.clock.now()
         for mended in await self._writer.commit(lambda session: mend_leads(session, now)):
             log.warning("lead put right", action="mend", lead_id=mended.lead_id, was=mended.was)
+
+
+async def _talk_on(
+    call: OutboundCall, agent: Channel, ext: str, bridge: Bridge, since: datetime, *, on_hold: bool
+) -> None:
+    if on_hold:
+        await rejoin(call.customer, bridge)
+    await call.resume_talk(agent, ext, bridge.id, since)

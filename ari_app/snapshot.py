@@ -72,13 +72,34 @@ def bridge_of(channel_id: str, snapshot: Snapshot) -> BridgeInfo | None:
     return next((bridge for bridge in snapshot.bridges.values() if channel_id in bridge.channels), None)
 
 
-def partner_of(channel_id: str, snapshot: Snapshot) -> tuple[ChannelInfo | None, BridgeInfo | None]:
-    """Who is in a bridge with a channel, and the bridge."""
+def partner_of(channel_id: str, snapshot: Snapshot, known_id: str = "") -> tuple[ChannelInfo | None, BridgeInfo | None]:
+    """Who is in a bridge with a channel, and the bridge. Of several it is ``known_id``, if that one is among them."""
     bridge = bridge_of(channel_id, snapshot)
     if bridge is None:
         return None, None
     others = [snapshot.channels[c] for c in bridge.channels if c != channel_id and c in snapshot.channels]
+    others.sort(key=lambda other: other.id != known_id)
     return (others[0] if others else None), bridge
+
+
+@dataclass(frozen=True, slots=True)
+class FoundTalk:
+    """An agent who had a customer, and the bridge he is in; a customer ``on_hold`` is not in it."""
+
+    agent: ChannelInfo
+    bridge: BridgeInfo
+    on_hold: bool
+
+
+def talk_of(channel_id: str, agent_channel_id: str, snapshot: Snapshot) -> FoundTalk | None:
+    """The talk of a customer with the agent who was written down for him, or with whoever has him now."""
+    partner, bridge = partner_of(channel_id, snapshot, agent_channel_id)
+    if partner is not None and bridge is not None:
+        return FoundTalk(partner, bridge, on_hold=False)
+    agent, apart = snapshot.channels.get(agent_channel_id), bridge_of(agent_channel_id, snapshot)
+    if bridge is None and agent is not None and apart is not None:
+        return FoundTalk(agent, apart, on_hold=True)
+    return None
 
 
 def made_at(info: ChannelInfo) -> datetime | None:

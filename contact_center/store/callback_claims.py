@@ -37,6 +37,7 @@ class OpenDial:
     n: int
     channel_id: str
     agent: str
+    agent_channel_id: str
     intent_at: datetime
     answered_at: datetime | None
     connected_at: datetime | None
@@ -185,6 +186,7 @@ def open_dials(session: Session, owner: str | None = None) -> list[OpenDial]:
             n=dial.n,
             channel_id=dial.channel_id,
             agent=dial.agent,
+            agent_channel_id=dial.agent_channel_id,
             intent_at=dial.intent_at,
             answered_at=dial.answered_at,
             connected_at=dial.connected_at,

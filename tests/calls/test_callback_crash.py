@@ -14,6 +14,7 @@ from tests.calls.callback_world import (
     RINGS,
     TAKES,
     CallbackWorld,
+    busy,
     callback_world,
     kinds,
     made_store,
@@ -83,6 +84,40 @@ def test_killed_at_any_instant(engine: Engine, customer: FarEnd, tenths: int):
             if talking:
                 assert kinds(record)[-2:] == [("queue_callback", ""), ("conversation", "conversation")]
                 assert (attempts, record["call_state"]) == (1, "NORMAL_CLEARING_A")
+            world.centre.world.assert_nothing_left()
+
+    run_virtual(life())
+
+
+def test_a_customer_on_hold_during_a_consult_is_with_his_agent_again(engine: Engine):
+    async def life() -> None:
+        fake = FakeAri()
+        transport = MortalTransport(fake, "callwright")
+        async with callback_world(engine, fake, transport) as world:
+            staff(world)
+            world.centre.agent("1002", TAKES)
+            world.customer(ANSWERS)
+            await recovered(world)
+            with busy(world):
+                await world.ordered()
+            await asyncio.sleep(5)
+            agent, [customer] = fake.dialled("PJSIP/1001")[-1], world.dials()
+            fake.press(agent.id, "*71002#")
+            await asyncio.sleep(2)
+            assert customer.moh
+            world.store.dead = transport.dead = True
+            fake.drop_sockets("killed")
+        async with callback_world(engine, fake) as world:
+            staff(world)
+            await recovered(world)
+            await asyncio.sleep(2)
+            assert fake.together(customer.id, agent.id)
+            assert not customer.moh
+            fake.hang_up(customer.id)
+            await asyncio.sleep(30)
+            [record] = world.documents()
+            assert kinds(record)[-2:] == [("queue_callback", ""), ("conversation", "conversation")]
+            assert world.rows("SELECT state, attempt FROM callback") == [("done", 1)]
             world.centre.world.assert_nothing_left()
 
     run_virtual(life())

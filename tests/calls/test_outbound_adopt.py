@@ -1,0 +1,158 @@
+"""What a next process makes of a campaign's talk that the one before left in Asterisk, on the virtual clock."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any, cast
+
+import pytest
+
+from ari_app.reconcile import Reconciler
+from contact_center.dialling import DialOrder, PreviewCard
+from contact_center.roster import Offer
+from contact_center.store.recovery import OpenAttempt, open_attempts
+from contact_center.store.writer import Writer
+from contact_center.terms import AgentState, AttemptState, CallKind, Outcome
+from tests.calls.queue_world import QueueWorld, queue_world
+from tests.calls.test_inbound_adopt import MortalTransport
+from tests.calls.world import make_order
+from tests.support.fake_ari import FakeAri, FarEnd
+from tests.support.fake_world import FakeChannel
+from tests.support.virtual_clock import run_virtual, virtual_now
+
+CUSTOMER = "PJSIP/customer-*@trunk"
+TAKES = FarEnd(rings_after=0.05, answers_after=0.5)
+Scene = Callable[[QueueWorld], Awaitable[FakeChannel]]
+
+
+class OneAttempt:
+    """A store that holds one open attempt."""
+
+    def __init__(self, attempt: OpenAttempt) -> None:
+        self._attempt = attempt
+
+    async def read(self, fn: Any) -> list[Any]:
+        return [self._attempt] if fn is open_attempts else []
+
+    async def commit(self, fn: Any) -> list[Any]:
+        return []
+
+
+def _staff(centre: QueueWorld) -> None:
+    centre.world.fake.far(CUSTOMER, FarEnd(rings_after=0.5, answers_after=1.0))
+    centre.agent("1001", TAKES)
+    centre.agent("1002", TAKES)
+
+
+def _attempt(agent_channel_id: str) -> OpenAttempt:
+    order, now = make_order(), virtual_now()
+    return OpenAttempt(
+        attempt_id=1, call_id=order.call_id, channel_id=order.channel_id, n=1, lead_id=1, campaign_id=1,
+        campaign=order.campaign, number=order.number, trunk=order.trunk, kind=CallKind.POWER,
+        state=AttemptState.CONNECTED, agent="1001", agent_channel_id=agent_channel_id, bridge_id="", last_agent="",
+        attempts=1, intent_at=now, ringing_at=now, answered_at=now, connected_at=now,
+        fields={}, zones="",
+    )  # fmt: skip
+
+
+async def _killed(scene: Scene) -> tuple[FakeAri, FakeChannel]:
+    """A process that was killed at the end of a scene; the leg of the agent who talks."""
+    fake = FakeAri()
+    transport = MortalTransport(fake, "callwright")
+    async with queue_world(fake=fake, transport=transport, trunk={"main": {"host": "192.0.2.1"}}) as centre:
+        _staff(centre)
+        agent = await scene(centre)
+        transport.dead = True
+        fake.drop_sockets("killed")
+        [task] = [task for task in asyncio.all_tasks() if task.get_name() == "cw-1"]
+        task.cancel()
+    return fake, agent
+
+
+@asynccontextmanager
+async def _next_process(fake: FakeAri, agent: FakeChannel) -> AsyncIterator[QueueWorld]:
+    async def prepared() -> None:
+        """Nothing is to be put right."""
+
+    async with queue_world(fake=fake, trunk={"main": {"host": "192.0.2.1"}}) as centre:
+        _staff(centre)
+        reconcile = Reconciler(
+            app=centre.world.app,
+            writer=cast(Writer, OneAttempt(_attempt(agent.id))),
+            rebuild=lambda _: replace(make_order(), ordered_at=virtual_now()),
+            adopted=lambda *_: None,
+            prepare=prepared,
+        )
+        await reconcile()
+        await asyncio.sleep(2)
+        yield centre
+
+
+async def _talk(centre: QueueWorld) -> FakeChannel:
+    order = replace(make_order(), prefer_agent="1001")
+    centre.world.app.place(order)
+    await asyncio.sleep(3)
+    [agent] = centre.world.fake.dialled("PJSIP/1001")
+    assert centre.world.fake.together(order.channel_id, agent.id)
+    return agent
+
+
+async def consult(centre: QueueWorld) -> FakeChannel:
+    """The customer is on hold, his agent speaks with a colleague."""
+    agent = await _talk(centre)
+    centre.world.fake.press(agent.id, "*71002#")
+    await asyncio.sleep(2)
+    assert centre.world.fake.channels["cw-1"].moh
+    return agent
+
+
+async def three_way(centre: QueueWorld) -> FakeChannel:
+    """Customer, agent and colleague hear each other."""
+    agent = await consult(centre)
+    centre.world.fake.press(agent.id, "*3")
+    await asyncio.sleep(1)
+    return agent
+
+
+async def taken_by_star_49(centre: QueueWorld) -> FakeChannel:
+    """The agent took a previewed lead, and his customer is in the call with which he did."""
+    fake, env, app = centre.world.fake, centre.world.app.env, centre.world.app
+
+    async def take(ext: str, leg: object) -> DialOrder | None:
+        seat = env.roster.get(ext)
+        assert seat is not None
+        env.roster.hold(seat, "call-1")
+        app.place_held(make_order(), Offer(env.roster, seat, "call-1"), leg)
+        return make_order()
+
+    env.take_preview = take
+    card = PreviewCard("shown-1", "1001", 1, "spring", make_order().number, False, virtual_now())
+    app.show_preview(card)
+    phone = fake.inbound(["preview_accept", "1001"], channel_id="phone", endpoint="PJSIP/1001", state="Ring")
+    await asyncio.sleep(6)
+    assert fake.together("cw-1", phone.id)
+    return phone
+
+
+@pytest.mark.parametrize("scene", [consult, three_way, taken_by_star_49])
+def test_the_customer_is_with_the_agent_who_had_him_and_with_nobody_else(scene: Scene):
+    async def life() -> None:
+        fake, agent = await _killed(scene)
+        async with _next_process(fake, agent) as centre:
+            seat = centre.world.roster.get("1001")
+            assert fake.together("cw-1", agent.id)
+            assert not fake.channels["cw-1"].moh
+            assert {channel.id for channel in fake.channels.values()} == {"cw-1", agent.id}
+            assert seat is not None
+            assert seat.state is AgentState.TALKING
+            fake.hang_up(agent.id)
+            result = await centre.world.ended("call-1")
+            assert (result.outcome, result.agent) == (Outcome.CONNECTED, "1001")
+            assert result.record["call_state"] == "NORMAL_CLEARING_B"
+            await centre.settled()
+            centre.world.assert_nothing_left()
+
+    run_virtual(life())
