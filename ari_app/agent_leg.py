@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from functools import partial
 from typing import Protocol
 
@@ -172,18 +172,25 @@ async def ring_agent(
                 app="" if "@" in offer.seat.endpoint else env.ari.agents_app,  # far phones tell more by ``Dial``
                 meanwhile=partial(_seat, bridge, at_once) if at_once is not None and seat_early else None,
             )
-            try:
-                async with _unless_silent(env.ari.channel(channel_id), order.agent_ring_seconds):
-                    channel = await leg.enter_async_context(dialled)
-            except NoAnswer as error:
-                raise NotTaken("rejected" if error.gone.cause in _REJECTED else "no_answer") from None
-            except TimeoutError:
-                raise NotTaken("silent") from None
-            except (AriDown, Uncertain):
-                raise NotTaken("line_down") from None  # Asterisk is in doubt, not his phone
-            except Refused:
-                raise NotTaken("failed") from None
+            channel = await _answered(leg, dialled, env.ari.channel(channel_id), order.agent_ring_seconds)
         yield DialledLeg(channel, bridge)
+
+
+async def _answered(
+    leg: AsyncExitStack, dialled: AbstractAsyncContextManager[Channel], ringing: Channel, ring_seconds: float
+) -> Channel:
+    """The agent's channel once he has answered, kept by `leg`; raises NotTaken with the reason."""
+    try:
+        async with _unless_silent(ringing, ring_seconds):
+            return await leg.enter_async_context(dialled)
+    except NoAnswer as error:
+        raise NotTaken("rejected" if error.gone.cause in _REJECTED else "no_answer") from None
+    except TimeoutError:
+        raise NotTaken("silent") from None
+    except (AriDown, Uncertain):
+        raise NotTaken("line_down") from None  # Asterisk is in doubt, not his phone
+    except Refused:
+        raise NotTaken("failed") from None
 
 
 async def _seat(bridge: Bridge, customer: Channel) -> None:

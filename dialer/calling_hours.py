@@ -27,6 +27,10 @@ class CallingHours:
         """Its leads have changed."""
         self._zones_at.pop(campaign, None)
 
+    def knows(self, run: CampaignRun) -> bool:
+        """Whether its leads are still where they were when their places were asked for."""
+        return run.id in self._zones_at
+
     async def open_zones(self, run: CampaignRun, at: datetime) -> list[str]:
         """The places (keys of leads) where it may ring now, by its own hours and by the law."""
         now = self._clock.monotonic()

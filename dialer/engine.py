@@ -73,7 +73,7 @@ class Dialer:
         self._floor = Floor(roster, clock, self._agent_changed, self._wake_team)
         self._sharing = Sharing(self._floor)
         self._upkeep = Upkeep(
-            self.campaigns, self._floor, writer, clock, self._traces, settings.site.timezone, self._hours.forget
+            self.campaigns, self._floor, writer, clock, self._traces, settings.site.timezone, self.refresh_leads
         )
         self._starved: set[int] = set()
         lists = self._lists = Lists(writer, clock)
@@ -276,7 +276,7 @@ class Dialer:
         if want <= 0:
             self._notes.take(run, at, "the pace" if self._floor.crew(run.team).idle else "no free agent", 0)
             return None
-        lines = self._lines(run, min(want, MOST_AT_ONCE))
+        lines = self.trunks.take_lines(run.options.trunk, min(want, MOST_AT_ONCE))
         if not lines:
             self._notes.take(run, at, "no free line on the trunks", 0)
             self._starved.add(run.id)
@@ -320,12 +320,6 @@ class Dialer:
         run.may_be_done = False
         if await self._hours.exhausted(run) and not run.live and not run.reserved:
             self._change_state(run, CampaignState.FINISHED)
-
-    def _lines(self, run: CampaignRun, want: int) -> list[str]:
-        lines: list[str] = []
-        while len(lines) < want and (name := self.trunks.choose(run.options.trunk)):
-            lines.append(name)
-        return lines
 
     async def _dial(self, bundle: Sequence[Want]) -> None:
         """Commit intents for the lines taken, then place the calls."""
@@ -384,7 +378,7 @@ class Dialer:
         """No lead may be called now: remember until when."""
         run.stale = False
         look_at = await self._hours.next_look(run, open_zones, at)
-        if run.stale:  # something changed while the store was asked
+        if run.stale or not self._hours.knows(run):  # something changed meanwhile
             self._looks.wake([run.id])
             return
         run.look_at, run.may_be_done = look_at, True

@@ -82,6 +82,13 @@ class Trunks:
                 return trunk.name
         return None
 
+    def take_lines(self, names: Sequence[str], most: int) -> list[str]:
+        """Take up to ``most`` lines, one after the other as :meth:`choose` does."""
+        lines: list[str] = []
+        while len(lines) < most and (name := self.choose(names)):
+            lines.append(name)
+        return lines
+
     def wait_seconds(self, names: Sequence[str]) -> float | None:
         """Seconds until a line may be had; None when a call must end first."""
         now = self._clock.monotonic()

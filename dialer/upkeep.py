@@ -37,7 +37,7 @@ log = structlog.get_logger(__name__)
 
 
 class Upkeep:
-    """Owned by the dialer. ``moved``: told of a campaign whose leads have other places now."""
+    """Owned by the dialer. ``moved``: told when leads have other places now."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class Upkeep:
         clock: Clock,
         traces: Traces,
         site_zone: str,
-        moved: Callable[[int], None],
+        moved: Callable[[], None],
     ) -> None:
         self._campaigns, self._floor, self._writer, self._clock = campaigns, floor, writer, clock
         self._traces, self._site_zone, self._moved = traces, site_zone, moved
@@ -136,7 +136,10 @@ class Upkeep:
                 return place_leads_again(session, run.id, site_zone=self._site_zone, after_id=after)
 
             after = await self._writer.commit(place)
-        self._moved(run.id)
+        found = await self._writer.read(lambda session: zones_of(session, run.id), ahead=True)
+        run.zones = tuple({*run.zones, *found})
+        self._asked.pop(run.id, None)
+        self._moved()
 
     # -- the leads that come next ---------------------------------------------------------------------
 

@@ -89,7 +89,7 @@ def test_the_document_of_a_call_is_the_contracts(spring: Cli) -> None:
         *("id", "kind", "direction", "queue", "campaign", "lead_id", "did", "caller_number", "agents"),
         *("started_at", "answered_at", "ended_at", "wait_seconds", "ring_seconds", "talk_seconds"),
         *("answer_to_agent_seconds", "hung_up_by", "call_state", "disposition", "attempts", "rating"),
-        *("categories", "comment", "call_score", "agent_score", "keyed", "matching", "recording", "timeline"),
+        *("categories", "value", "comment", "call_score", "agent_score", "keyed", "matching", "recording", "timeline"),
     ]
     assert document["started_at"] == "2026-03-02T09:00:00.000Z"
     assert document["agents"] == ["Ann Lee"]
