@@ -76,9 +76,7 @@ def next_work(session: Session, webhook_id: int, after_id: int, now: datetime, *
     if rests:
         following = following.where(col(WebhookRetry.attempts) > 0)
         return Work([], {}, frozenset(), session.scalar(following))
-    rows_aside = session.execute(
-        select(col(WebhookRetry.entity), col(WebhookRetry.entity_id)).where(mine).distinct()
-    )
+    rows_aside = session.execute(select(col(WebhookRetry.entity), col(WebhookRetry.entity_id)).where(mine).distinct())
     blocked = [(entity, entity_id) for entity, entity_id in rows_aside]
     events = read_events(session, after_id=after_id, limit=PAGE)
     return Work(events, {}, frozenset(blocked), session.scalar(following))
