@@ -33,8 +33,9 @@ from ari_app.line import Line, clean, part, printable
 from ari_app.media import Digit, Keys
 from ari_app.moment import Moment
 
-GONE_SECONDS = 0.25
-"""After a status that may mean "dead", the event that proves it is given this long (measured: 2 ms)."""
+GONE_SECONDS = 1.0
+"""After a status that may mean "dead", the event that proves it is given this long (measured: 2 ms, more where many
+hang up at once; LEFT_SECONDS have to fit in)."""
 LEFT_SECONDS = 0.2
 """After StasisEnd, ChannelDestroyed with its cause is given this long (measured: 2 ms)."""
 HANG_UP_SECONDS = 1.0
@@ -339,7 +340,8 @@ class Channel(ChannelCommands):
         except Refused as second:
             if second.status != 404:
                 return
-            self.lost()
+            if refused.status == 404 or not await self.gone_within(GONE_SECONDS):
+                self.lost()
             raise HungUp(self) from None
         except (AriError, KeyError, TypeError):
             return

@@ -104,6 +104,29 @@ async def test_the_only_agent_who_missed_a_caller_is_rung_again_after_a_breath_a
 
 
 @on_virtual_clock
+async def test_a_caller_who_hung_up_at_once_did_so_himself_though_a_busy_asterisk_tells_it_late():
+    async with queue_world() as centre:
+        fake, told = centre.world.fake, []
+
+        def late(event: dict) -> bool:
+            if event["type"] == "StasisEnd" and not told:
+                told.append(event)
+                asyncio.get_running_loop().call_later(0.1, fake.emit, fake.apps["callwright"], event)
+                return True
+            return event["type"] == "ChannelDestroyed"  # told only to who subscribed before
+
+        fake.lose_event = late
+        centre.queue("sales", dids=DID)
+        caller = centre.call()
+        fake.hang_up(caller.id)
+        record = await centre.record(caller)
+        await centre.settled()
+        assert told
+        assert (record["call_state"], record["hung_up_by"]) == ("ORIGINATOR_CANCEL_A", "caller")
+        centre.world.assert_nothing_left()
+
+
+@on_virtual_clock
 async def test_a_caller_who_gives_up_frees_the_agent_whose_phone_rings():
     async with queue_world() as centre:
         centre.queue("sales", dids=DID)
