@@ -97,6 +97,10 @@ class App:
         """PlaceCall: the message is there to be played."""
         return bool(self.env.words(message))
 
+    def can_leave(self, message: str) -> bool:
+        """PlaceCall: what is left on machines is there to be played."""
+        return bool(self.env.machine_words(message))
+
     def unanswered(self) -> list[DialOrder]:
         """The orders of calls that nobody has answered yet."""
         return [call.order for call in self.calls.values() if not call.customer.entered.happened]
@@ -165,6 +169,8 @@ class App:
                 await self.own.dialled(arrival.channel, endpoint, dialled, arrival.at)
             case ("inbound", did, *_):
                 await self.receive(arrival.channel, did, arrival.info.caller_number, arrival.at)
+            case ("amd" | "ear", *_):  # of an earlier process: its customer has somebody else to listen to
+                await arrival.channel.hang_up()
             case _:
                 log.info("nothing is known of this channel", action="arrival", channel=arrival.channel.id)
                 await arrival.channel.continue_in_dialplan(GOODBYE)

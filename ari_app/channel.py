@@ -32,6 +32,7 @@ from ari_app.gone import Entered, Gone, GoneKind
 from ari_app.line import Line, clean, part, printable
 from ari_app.media import Digit, Keys
 from ari_app.moment import Moment
+from ari_app.voice import Voice
 
 GONE_SECONDS = 1.0
 """After a status that may mean "dead", the event that proves it is given this long (measured: 2 ms, more where many
@@ -59,7 +60,7 @@ class Channel(ChannelCommands):
         self.asked_to_end = False
         self.placing: asyncio.Task[None] | None = None
         self.uncertain = False
-        self.talking = False
+        self.voice = Voice()
         super().__init__(line, channel_id)
         self._continued = False
         self._leaving: asyncio.TimerHandle | None = None
@@ -94,7 +95,7 @@ class Channel(ChannelCommands):
             case ChannelTransfer():
                 self.transfer_wanted.happen(event, now)
             case ChannelTalking():
-                self.talking = event.type == "ChannelTalkingStarted"
+                self.voice.becomes(talking=event.type == "ChannelTalkingStarted")
             case Event(type="StasisEnd"):
                 self._on_left_stasis()
         if came_late:

@@ -10,7 +10,7 @@ from typing import Any
 
 import structlog
 
-from ari_app import formats, silent_message
+from ari_app import detection, formats, machine_message, silent_message
 from ari_app.after_call import After, Asked
 from ari_app.agent_leg import AdoptedLeg, HeldLeg, Leg, NotTaken, ring_agent
 from ari_app.agent_line import AgentLines
@@ -112,13 +112,14 @@ class OutboundCall:
         return Asked(order.call_id, order.rating_group, order.rating_ivr, language=language)
 
     async def _dial_and_serve(self) -> None:
-        if await self._ring(place=True):
+        if await self._ring(place=True) and not await self._is_machine():
             await self._serve()
 
     async def _wait_and_serve(self) -> None:
         if await self._ring(place=False):
             await self._without_music()
-            await self._serve()
+            if not (self.order.detect and await self._was_machine()):
+                await self._serve()
 
     async def _without_music(self) -> None:
         """A consult of an earlier process may have put him on hold."""
@@ -216,13 +217,44 @@ class OutboundCall:
             self.log.add(timeline.Answered(at))
             self._env.progress.answered(self.order, at)
 
+    # -- a machine ------------------------------------------------------------------------------------
+
+    async def _is_machine(self) -> bool:
+        """Whether a machine answered and needs no agent; then it is done with. An agent who waits hears it himself."""
+        order = self.order
+        if not order.detect or self._held is not None:
+            return False
+        verdict = await detection.judge(self.customer, order, self._env)
+        self._end.verdict = verdict
+        log.info("who answered", action="amd", call_id=order.call_id, verdict=verdict.status, cause=verdict.cause)
+        to_agent = not verdict.is_machine or verdict.sampled or order.machine_action == "agent"
+        self._env.progress.judged(order, self._now(), machine=not to_agent)
+        if to_agent:
+            return False
+        self._end.outcome = Outcome.MACHINE
+        if order.machine_action == "message":
+            self._end.message_left = await machine_message.leave(self.customer, order, self._env, self.log, verdict)
+        self.log.add(timeline.Left(self._now(), Party.SYSTEM))
+        return True
+
+    async def _was_machine(self) -> bool:
+        """Whether an earlier process knew it for a machine: what it had begun to say is not begun again."""
+        self._end.verdict = await machine_message.begun(self.customer)
+        if self._end.verdict is None:
+            return False
+        self._end.outcome = Outcome.MACHINE
+        self._env.progress.judged(self.order, self._now(), machine=True)
+        self.log.add(timeline.Left(self._now(), Party.SYSTEM))
+        return True
+
     # -- an agent -------------------------------------------------------------------------------------
 
     async def _serve(self) -> None:
         """Offer the call to agents, one after the other, until one talks or the customer must be let go."""
         prefer = self.order.prefer_agent
         await self._until_live()
-        decide_at = asyncio.get_running_loop().time() + DECIDE_SHARE * self.order.deadline_seconds
+        heard_for = self._end.verdict.seconds if self._end.verdict else 0.0
+        decide_at = asyncio.get_running_loop().time() + DECIDE_SHARE * self.order.deadline_seconds - heard_for
         in_time = True
         while in_time:
             async with AsyncExitStack() as agent_side, self._after() as after, until_hangup(self.customer):

@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 
 from ari_app.channel import Channel, Gone, GoneKind
+from ari_app.detection import Verdict
 from ari_app.errors import HungUp
 from ari_app.services import Services
 from contact_center import timeline
@@ -26,8 +27,9 @@ class CallEnd:
     """What one attempt has come to so far: ``outcome`` None where only its end can tell.
 
     ``agent``: the extension of who talks, or talked. ``certain``: whether it is known what became of the customer.
-    ``withdrawn``: taken back before it was sent or answered. ``opted_out``: he wants no more calls. ``on_answer`` is
-    called where an answer was not seen before the end.
+    ``withdrawn``: taken back before it was sent or answered. ``opted_out``: he wants no more calls.
+    ``verdict``: whether a machine answered, where that was asked; ``message_left`` on it. ``on_answer`` is called where
+    an answer was not seen before the end.
     """
 
     def __init__(
@@ -43,6 +45,8 @@ class CallEnd:
         self.outcome: Outcome | None = None
         self.agent = ""
         self.certain, self.withdrawn, self.opted_out = True, False, False
+        self.verdict: Verdict | None = None
+        self.message_left = False
         self.placed_at = asyncio.get_running_loop().time()
 
     def left(self, hangup: HungUp) -> None:
@@ -84,11 +88,16 @@ class CallEnd:
             rang=self._customer.ringing.happened,
             agent=self.agent,
             ended_at=at,
-            record=timeline.fold(self._log) | self._law(),
+            record=timeline.fold(self._log) | self._law() | self._judged(),
             certain=self.certain,
             withdrawn=self.withdrawn,
             opted_out=self.opted_out,
+            message_left=self.message_left,
         )
+
+    def _judged(self) -> dict[str, Any]:
+        """The verdict of machine detection, for the report of how good it is."""
+        return {"amd": self.verdict.as_json(self._order.machine_action)} if self.verdict else {}
 
     def _law(self) -> dict[str, Any]:
         """The rules that were obeyed, for the evidence."""

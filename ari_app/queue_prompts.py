@@ -45,6 +45,10 @@ class QueuePrompts:
         """The message of a campaign for people for whom nobody is free, in the site's language."""
         return self.message("silent_message", text, self._language)
 
+    def left(self, text: str) -> tuple[str, ...]:
+        """The message of a campaign that is left on answering machines, in the site's language."""
+        return self.message("machine_message", text, self._language)
+
     def message(self, word: str, value: str, language: str) -> tuple[str, ...]:
         """A message of a queue's settings: the name of a sound, or words to be spoken."""
         if own := self._speech.own(word, language):

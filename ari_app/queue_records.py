@@ -54,6 +54,10 @@ class CallRecords:
         interface = self._interface(agent)
         self._log.write(order.campaign, order.channel_id, interface, "CONNECT", hold, agent_channel_id, hold)
 
+    def judged(self, order: DialOrder, at: datetime, *, machine: bool) -> None:
+        """Progress: his end says it."""
+        self._then.judged(order, at, machine=machine)
+
     def let_go(self, order: DialOrder, at: datetime) -> None:
         """Progress: his end says it."""
         self._then.let_go(order, at)

@@ -12,6 +12,7 @@ from ari_app.app import App
 from ari_app.bridge import Bridge
 from ari_app.channel import Channel
 from ari_app.commands import WHISPERS
+from ari_app.detection import EAR
 from ari_app.events import ChannelInfo
 from ari_app.inbound_adopt import adopt_callers
 from ari_app.listed import take_back_listed
@@ -195,7 +196,7 @@ class Reconciler:
         count = 0
         for info in snapshot.channels.values():
             ours = info.id.startswith(OUR_CHANNELS) and info.id in snapshot.app_channel_ids
-            ours = ours or info.id.startswith(WHISPERS)
+            ours = ours or info.id.startswith(WHISPERS) or info.id.endswith(EAR)
             if ours and info.id not in owned:
                 await ari.adopt(info).hang_up()
                 count += 1

@@ -128,6 +128,7 @@ class Serve:
         app.inbound = open_desk(app.env, app.lines, writer, Listeners(writer.post, queue_log, roster, serve.meters))
         app.env.take_preview = dialer.previews.take
         app.env.words = app.inbound.reception.prompts.said
+        app.env.machine_words = app.inbound.reception.prompts.left
         app.own = open_own_desk(app.env, app.lines, app.inbound.reception.board, writer, serve.meters)
         dialer.ledger.on_result.append(measure.on_result(serve.meters))
         ari.on_connect = reconcile = Reconciler(

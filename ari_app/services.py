@@ -38,7 +38,8 @@ class Services:
     """Built once by the composition root, which sets the last ones when the dialer is there.
 
     ``dispose(call_id, code, by)`` stores a disposition that an agent keyed; ``talks`` are those that go on, by their
-    calls; ``words(text)`` are the sounds of a message that are ready to be played; ``forbid(order)`` remembers that
+    calls; ``words(text)`` are the sounds of a message that are ready to be played, ``machine_words(text)`` of one that
+    is left on machines; ``forbid(order)`` remembers that
     this person wants no more calls; ``take_preview(ext, leg)`` calls the lead that an agent is shown, his own call
     ``leg`` (a Channel) waiting for it. ``after``: what agents are asked when the customer has gone; None: nothing.
     ``targets``: whom an agent may consult; None: nobody.
@@ -53,6 +54,7 @@ class Services:
     dispose: Callable[[str, str, str], Awaitable[None]] = field(init=False)
     talks: dict[str, Talking] = field(default_factory=dict)
     words: Callable[[str], tuple[str, ...]] = _no_words
+    machine_words: Callable[[str], tuple[str, ...]] = _no_words
     forbid: Callable[[DialOrder], None] = _nobody_remembers
     take_preview: Callable[[str, object], Awaitable[DialOrder | None]] = _nothing_shown
     after: AfterCalls | None = None

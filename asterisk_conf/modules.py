@@ -64,7 +64,7 @@ NEEDED: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "func_timeout.so",
         ),
         "codes on the phone": ("res_agi.so",),
-        "machine detection": ("app_amd.so",),
+        "machine detection": ("app_amd.so", "func_talkdetect.so"),
         "queue_log": ("app_queue.so",),
     }
 )

@@ -29,6 +29,8 @@ class DialOrder:
     the monotonic clock, the do-not-call lists are as they were when they were looked at.
     ``message``: what he hears for whom nobody is free in time, empty for nothing; ``message_required``: he hears it by
     the deadline also while an agent's phone rings for him; ``opt_out_key`` puts him on the list of ``opt_out``.
+    ``detect``: whether a machine may have answered is found out first; ``machine_action``: what becomes of it then
+    (hangup, message or agent), ``machine_message``: what is left on it.
     ``lockout_seconds``: how long he is left alone if nobody is free for him; ``law_version``: the rules obeyed.
     """
 
@@ -66,6 +68,9 @@ class DialOrder:
     message_required: bool = False
     opt_out: str = "company"
     opt_out_key: str = "9"
+    detect: bool = False
+    machine_action: str = "hangup"
+    machine_message: str = ""
 
     def is_late(self, at: datetime, monotonic: float) -> bool:
         """Whether nothing may be sent for it any more, though it was intended."""
@@ -95,7 +100,7 @@ class CallResult:
     ``sip_code``: the final SIP answer of the far end, None when there was none.
     ``record``: the call as the contract's ``call show`` prints it.
     ``certain``: False when it was never proven what happened on the line; such an attempt is not repeated.
-    ``opted_out``: he keyed that he wants no more calls.
+    ``opted_out``: he keyed that he wants no more calls. ``message_left``: a machine was told it to the end.
     ``withdrawn``: we took the call back ourselves (campaign stopped); it says nothing about the trunk.
     """
 
@@ -108,6 +113,7 @@ class CallResult:
     certain: bool = True
     withdrawn: bool = False
     opted_out: bool = False
+    message_left: bool = False
 
 
 class Progress(Protocol):
@@ -119,6 +125,10 @@ class Progress(Protocol):
 
     def answered(self, order: DialOrder, at: datetime) -> None:
         """The customer answered."""
+        ...
+
+    def judged(self, order: DialOrder, at: datetime, *, machine: bool) -> None:
+        """It is known who answered; a ``machine`` needs no agent."""
         ...
 
     def connected(self, order: DialOrder, at: datetime, agent: str, agent_channel_id: str, bridge_id: str) -> None:
@@ -144,6 +154,10 @@ class PlaceCall(Protocol):
 
     def can_say(self, message: str) -> bool:
         """Whether an order's message is ready to be played; it is made ready from now on where it is not."""
+        ...
+
+    def can_leave(self, message: str) -> bool:
+        """As :meth:`can_say`, for what is left on machines."""
         ...
 
     def place(self, order: DialOrder) -> None:

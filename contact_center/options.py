@@ -159,6 +159,7 @@ class CampaignOptions(Options):
     ``trunk``: names in order of preference, empty for every trunk of the settings. ``lockout``: how long somebody is
     left alone for whom nobody was free, where that is longer than the law asks and than any retry. ``seller``,
     ``product``, ``audience`` and ``script`` are only written down, for the record of each call (`report evidence`).
+    ``amd_action``: what becomes of a call that ``amd`` takes for a machine's.
     """
 
     trunk: Names = ()
@@ -185,6 +186,8 @@ class CampaignOptions(Options):
     script: Annotated[str, Field(max_length=2000)] = ""
     preview_seconds: Annotated[Span, Field(ge=5, le=3600)] = 60.0
     amd: Flag = False
+    amd_action: Literal["hangup", "message", "agent"] = "hangup"
+    amd_message: Annotated[str, Field(max_length=1000)] = ""
     sticky: Flag = True
     hide_number: Flag = False
     record: Flag = False

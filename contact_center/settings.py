@@ -229,6 +229,28 @@ class Speech(Section):
     command: str = "espeak-ng -v {voice} -w {file} {text}"
 
 
+class Amd(Section):
+    """Is it a person or a machine? The numbers are those of Asterisk's AMD, in seconds.
+
+    ``bound_seconds``: who is not known by then is a person; it never takes more than three quarters of a campaign's
+    ``connect_deadline``. ``greeting_seconds``: so much talk, or ``words``, is a machine; ``after_greeting_seconds`` of
+    silence after less of it is a person. ``sample_share``: of the calls judged to be machines so many go to an agent
+    all the same, whose word tells how often the verdict is wrong. ``message_silence_seconds``: a message begins after
+    so much silence, and after ``greeting_longest_seconds`` at the latest.
+    """
+
+    bound_seconds: Annotated[float, Field(ge=0.5, le=10)] = 1.5
+    greeting_seconds: Annotated[float, Field(ge=0.2, le=10)] = 1.1
+    after_greeting_seconds: Annotated[float, Field(ge=0.1, le=5)] = 0.5
+    words: Annotated[int, Field(ge=2, le=20)] = 5
+    word_seconds: Annotated[float, Field(ge=0.02, le=1)] = 0.1
+    between_words_seconds: Annotated[float, Field(ge=0.02, le=1)] = 0.05
+    silence_threshold: Annotated[int, Field(ge=1, le=10000)] = 256
+    sample_share: Annotated[float, Field(ge=0, le=1)] = 0.05
+    message_silence_seconds: Annotated[float, Field(ge=0.3, le=10)] = 2.0
+    greeting_longest_seconds: Annotated[float, Field(ge=5, le=300)] = 60.0
+
+
 class Settings(Section):
     """The whole file."""
 
@@ -244,6 +266,7 @@ class Settings(Section):
     analytics: GoogleAnalytics = GoogleAnalytics()
     tracking: Tracking = Tracking()
     speech: Speech = Speech()
+    amd: Amd = Amd()
 
     @model_validator(mode="after")
     def _known_trunk(self) -> Settings:

@@ -82,6 +82,7 @@ _DIAL_STATES = {
     Outcome.TECHNICAL_ERROR: CallState.NETWORK_FAILURE,
     Outcome.NOT_ATTEMPTED: CallState.NETWORK_FAILURE,
     Outcome.NO_FREE_OPERATORS: CallState.NO_FREE_OPERATORS,
+    Outcome.MACHINE: CallState.ANSWERING_MACHINE_A,
 }
 
 
@@ -119,7 +120,7 @@ def call_state(log: CallLog, outcome: Outcome) -> CallState:
             Party.AGENT: CallState.NORMAL_CLEARING_B,
             Party.SYSTEM: CallState.NORMAL_CLEARING_S,
         }[party]
-    if answered and party is Party.CALLER:
+    if answered and party is Party.CALLER and outcome is not Outcome.MACHINE:
         return CallState.ORIGINATOR_CANCEL_A
     return _DIAL_STATES.get(outcome, CallState.NETWORK_FAILURE)
 

@@ -31,7 +31,8 @@ class LiveCall:
     """A call in flight; the instants are monotonic seconds.
 
     ``agent``: the extension of who talks. ``person``: it is known that a person answered (with answering machine
-    detection that is later than the answer). ``forecast``: the lead's odds, where they were known.
+    detection that is later than the answer), ``machine``: that none did. ``forecast``: the lead's odds,
+    where they were known.
     """
 
     order: DialOrder
@@ -43,6 +44,7 @@ class LiveCall:
     agent: str = ""
     withdrawn: bool = False
     dropped: bool = False
+    machine: bool = False
     forecast: Forecast | None = None
 
 
@@ -217,7 +219,7 @@ class CampaignRun:
         key = call.order.channel_id
         for state, now_here in (
             (self.ringing, call.answered is None),
-            (self.waiting, call.answered is not None and call.connected is None and not call.dropped),
+            (self.waiting, call.answered is not None and call.connected is None and not (call.dropped or call.machine)),
         ):
             if now_here and key in self.live:
                 state[key] = call

@@ -77,8 +77,13 @@ def take_leads(
 
 
 def speechless(run: CampaignRun, placer: PlaceCall, language: str, at: datetime) -> str:
-    """Why nobody may be called yet: the law wants words for whom nobody is free, and they cannot be played."""
-    words = silent_text(run.options, language, at)
+    """Why nobody may be called yet: words that the law wants for whom nobody is free, or that are to be left on
+    machines, cannot be played.
+    """
+    options, words = run.options, silent_text(run.options, language, at)
+    if options.amd and options.amd_action == "message" and not placer.can_leave(options.amd_message):
+        lacking = " yet" if options.amd_message else ": amd_message must be set"
+        return f"the message for answering machines cannot be played{lacking}"
     if not words.required or (words.text and placer.can_say(words.text)):
         return ""
     lacking = f": {' and '.join(words.missing)} must be set" if words.missing else " yet"
@@ -127,4 +132,7 @@ def order_of(
         message_required=words.required,
         opt_out=run.options.opt_out,
         opt_out_key=run.options.opt_out_key,
+        detect=run.options.amd and claimed.kind is not CallKind.PREVIEW,
+        machine_action=run.options.amd_action,
+        machine_message=run.options.amd_message,
     )

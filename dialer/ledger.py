@@ -99,6 +99,25 @@ class Ledger:
                 self._person(run, call)
             self._changed(run, False)
 
+    def judged(self, order: DialOrder, at: datetime, *, machine: bool) -> None:
+        """Progress: it has been listened to who answered."""
+        if found := self._calls.get(order.channel_id):
+            run, call = found
+            if machine:
+                self._machine(run, call)
+            else:
+                self._person(run, call)
+            self._changed(run, False)
+
+    def _machine(self, run: CampaignRun, call: LiveCall) -> None:
+        """No person answered: no agent is kept for it, however long it is talked to."""
+        if not call.machine:
+            call.machine = True
+            run.move(call)
+            if not call.person:
+                run.resolve(call, answered=False)
+            run.pacer.observe("fail", self._clock.monotonic(), call.order.attempt_id, _FAILS[Outcome.MACHINE])
+
     def let_go(self, order: DialOrder, at: datetime) -> None:
         """Progress: nobody was free for him; he needs no agent while he hears the message."""
         if found := self._calls.get(order.channel_id):
@@ -190,6 +209,8 @@ class Ledger:
         )
         if result.opted_out:
             return LeadChange(LeadState.DNC, None, counted=True, reason=DNC_REASON)
+        if result.message_left:
+            return LeadChange(LeadState.DONE, None, counted=True)
         if result.outcome is Outcome.NO_FREE_OPERATORS and change.next_attempt_at is not None:
             until = result.ended_at + timedelta(seconds=order.lockout_seconds)
             return replace(change, next_attempt_at=max(change.next_attempt_at, until))
@@ -205,7 +226,9 @@ class Ledger:
         if call.connected is not None or not result.certain:
             return
         now, ident = self._clock.monotonic(), call.order.attempt_id
-        if call.answered is not None and result.outcome is not Outcome.MACHINE:
+        if result.outcome is Outcome.MACHINE:
+            self._machine(run, call)
+        elif call.answered is not None:
             self._drop(run, call)
         elif (kind := _FAILS.get(result.outcome)) and not result.withdrawn:
             if not call.person:

@@ -21,10 +21,7 @@ from contact_center.terms import CampaignState
 
 app = typer.Typer(help="Campaigns: lists of leads and how to call them.", no_args_is_help=False)
 Name = typer.Argument(metavar="NAME")
-NOT_OBEYED_YET = (
-    "amd",
-    "record",
-)  # keys that later parts of the product obey
+NOT_OBEYED_YET = ("record",)  # keys that later parts of the product obey
 _KEYS = "mode, multiplier, team or any option, such as ring_seconds=25 or hours=09:00-20:00."
 
 
@@ -96,8 +93,8 @@ def _speak(console: Console, name: str) -> None:
     with console.reading() as session:
         options = campaign_options(find_campaign(session, name))
     words = silent_text(options, console.settings.site.language, console.clock.now())
-    if words.text:
-        console.hooks.speak(console.settings, words.text)
+    for text in filter(None, (words.text, options.amd_message if options.amd else "")):
+        console.hooks.speak(console.settings, text)
 
 
 def _held_back(console: Console, session: Session, campaign: Campaign) -> str:

@@ -42,6 +42,9 @@ class Heard:
     def connected(self, order: DialOrder, at: datetime, agent: str, agent_channel_id: str, bridge_id: str) -> None:
         self.steps.append((order.call_id, f"connected {agent}"))
 
+    def judged(self, order: DialOrder, at: datetime, *, machine: bool) -> None:
+        self.steps.append((order.call_id, "machine" if machine else "person"))
+
     def let_go(self, order: DialOrder, at: datetime) -> None:
         self.steps.append((order.call_id, "let go"))
 

@@ -54,6 +54,7 @@ class FakeAri:
         self.endpoint_states: dict[str, str] = {"trunk": "online"}
         self.dialplan: dict[tuple[str, str], Callable[[FakeChannel], None]] = {}
         self.past: list[FakeChannel] = []
+        self.on_variable: Callable[[FakeChannel, str], None] = lambda *_: None
         self.requests: list[tuple[float, str, str]] = []
         self.sound_seconds: dict[str, float] = {}
         self.missing_sounds: set[str] = set()
@@ -277,6 +278,8 @@ class FakeAri:
             return
         for timer in channel.timers:
             timer.cancel()
+        for ear in channel.ears:
+            self.destroy(ear, 16)
         for playback in list(channel.playing):
             self._rest.end_playback(playback, "failed")
         if channel.recording is not None:

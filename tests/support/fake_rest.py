@@ -96,7 +96,7 @@ class FakeRest(FakeSounds):
                 elif verb == "answer":
                     self._answer(self._stasis(unquote(channel_id)))
                 else:
-                    self._stasis(unquote(channel_id)).variables[params["variable"]] = params.get("value", "")
+                    self._set_variable(self._stasis(unquote(channel_id)), params["variable"], params.get("value", ""))
             except No as no:
                 answer(no.status, no.body)
             else:
@@ -280,10 +280,15 @@ class FakeRest(FakeSounds):
         snoop = FakeChannel(snoop_id, f"Snoop/{target.id}", f"Snoop/{target.id}", self.fake.time(), state="Up")
         snoop.app, snoop.args = params["app"], tuple(filter(None, params.get("appArgs", "").split(",")))
         self.fake.channels[snoop_id] = snoop
+        target.ears.append(snoop)
         self.fake.enter(snoop, snoop.app, snoop.args)
         return snoop.shown()
 
     # -- channels: while alive -------------------------------------------------------------------------------
+
+    def _set_variable(self, channel: FakeChannel, name: str, value: str) -> None:
+        channel.variables[name] = value
+        self.fake.on_variable(channel, name)
 
     def _get_variable(self, params: Params, channel_id: str) -> Any:
         channel = self.fake.channels.get(channel_id)

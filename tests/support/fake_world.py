@@ -102,6 +102,7 @@ class FakeChannel:
     timers: list[asyncio.TimerHandle] = field(default_factory=list)
     heard: list[tuple[float, str]] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
+    ears: list[FakeChannel] = field(default_factory=list)
     bridge_log: list[tuple[float, str]] = field(default_factory=list)
     answered_at: float | None = None
     ended_at: float | None = None

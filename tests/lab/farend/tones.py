@@ -92,7 +92,7 @@ def speech_frames(seconds: float, codec: str, seed: int = 7) -> tuple[bytes, ...
         pitch = rng.uniform(110, 170) * (1 + 0.05 * np.sin(2 * np.pi * 3 * t))
         phase = 2 * np.pi * np.cumsum(pitch) / 8000
         voiced = np.sum([np.sin(k * phase) / k for k in range(1, 16)], axis=0)
-        wave[at : at + length] = 5000 * np.sin(np.pi * t / t[-1]) ** 0.5 * voiced if length > 1 else 0
+        wave[at : at + length] = 5000 * np.abs(np.sin(np.pi * t / t[-1])) ** 0.5 * voiced if length > 1 else 0
         at += length + int(rng.integers(240, 560))
     wave += rng.normal(0, 20, total)
     return tuple(encode(wave[n : n + FRAME], codec) for n in range(0, total, FRAME))

@@ -42,6 +42,9 @@ class Placer:
     def can_say(self, message: str) -> bool:
         return self.spoken
 
+    def can_leave(self, message: str) -> bool:
+        return self.spoken and bool(message)
+
     def place(self, order: DialOrder) -> None:
         self.orders.append(order)
         self.placed_at.append(time.monotonic())
