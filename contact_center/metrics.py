@@ -13,6 +13,16 @@ def share(part: float, whole: float) -> float | None:
     return part / whole if whole else None
 
 
+def wilson(part: int, whole: int, z: float = 1.959964) -> tuple[float, float] | None:
+    """Between what and what the share lies of which ``part`` of ``whole`` was seen (Wilson 1927; 95 %)."""
+    if not whole:
+        return None
+    seen, spread = part / whole, z * z / whole
+    middle = (seen + spread / 2) / (1 + spread)
+    half = z * ((seen * (1 - seen) + spread / 4) / whole) ** 0.5 / (1 + spread)
+    return (0.0 if not part else max(middle - half, 0.0)), (1.0 if part == whole else min(middle + half, 1.0))
+
+
 def service_level(answered_within: int, answered: int) -> float | None:
     """Answered within T / answered. Asterisk's app_queue shows it as SL, VICIdial as TMR1 and TMR2."""
     return share(answered_within, answered)

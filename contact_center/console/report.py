@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import typer
 
-from contact_center.console import report_abandonment, report_evidence, report_queues, report_ratings, tracking
+from contact_center.console import (
+    report_abandonment,
+    report_detection,
+    report_evidence,
+    report_queues,
+    report_ratings,
+    tracking,
+)
 
 app = typer.Typer(help="Reports.", no_args_is_help=False)
 app.command(epilog=report_abandonment.EXAMPLE)(report_abandonment.abandonment)
+app.command(epilog=report_detection.EXAMPLE)(report_detection.amd)
 app.command(epilog=report_evidence.EXAMPLE)(report_evidence.evidence)
 app.command(epilog=report_queues.QUEUES_EXAMPLE)(report_queues.queues)
 app.command(epilog=report_queues.AGENTS_EXAMPLE)(report_queues.agents)

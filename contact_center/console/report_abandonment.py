@@ -19,7 +19,8 @@ EXAMPLE = "Example: callwright report abandonment --campaign spring --from 2026-
 FORMATS = ("table", "csv", "json")
 _COLUMNS = (
     *("campaign", "profile", "window", "since_at", "until_at", "limit", "abandoned", "answered_by_people"),
-    *("abandonment", "abandonment_upper", "abandonment_ofcom", "kept", "room"),
+    *("abandonment", "abandonment_upper", "abandonment_ofcom", "false_machines", "abandonment_with_false_machines"),
+    *("kept", "room"),
     *("connected", "agent_machines", "late", "dropped", "left_early", "machines", "unproven"),
 )
 
@@ -74,6 +75,7 @@ def _view(console: Console, documents: list[dict[str, Any]]) -> RenderableType:
         "limit",
         "room",
         "ofcom",
+        "with amd",
         "at most",
         "late",
         "left",
@@ -91,6 +93,7 @@ def _view(console: Console, documents: list[dict[str, Any]]) -> RenderableType:
                         _percent(line["limit"]),
                         line["room"],
                         _percent(line["abandonment_ofcom"]),
+                        _percent(line["abandonment_with_false_machines"]),
                         _percent(line["abandonment_upper"]),
                         line["late"],
                         line["left_early"],

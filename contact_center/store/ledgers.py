@@ -17,6 +17,7 @@ from contact_center.law.places import Places
 from contact_center.law.rules import LedgerWindow
 from contact_center.models import Attempt, Call, Campaign, Instant
 from contact_center.store.queries import campaign_id, campaign_options
+from contact_center.store.report_detection import false_machines
 from contact_center.store.tables import table_of
 from contact_center.terms import AttemptState, Outcome
 
@@ -57,17 +58,21 @@ _FIRST_ANSWER = select(func.min(_ATTEMPT.c.answered_at)).where(
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """One window of a campaign. ``limit``: the strictest of the law's and the campaign's own; None: not limited."""
+    """One window of a campaign. ``limit``: the strictest of the law's and the campaign's own; None: not limited.
+
+    ``false_machines``: persons taken for machines, by measure; they count as abandoned for ``is_kept``.
+    """
 
     stretch: Stretch
     limit: float | None
     tally: Tally
+    false_machines: int = 0
 
     @property
     def is_kept(self) -> bool:
         """Whether the share of abandoned calls is within the limit."""
-        rate = self.tally.rate
-        return self.limit is None or rate is None or self.tally.abandoned <= self.limit * self.tally.answered + 1e-9
+        tally = self.tally.with_false_machines(self.false_machines)
+        return self.limit is None or tally.rate is None or tally.abandoned <= self.limit * tally.answered + 1e-9
 
     @property
     def words(self) -> str:
@@ -90,6 +95,8 @@ class Ledger:
             "abandonment": _rounded(tally.rate),
             "abandonment_upper": _rounded(tally.upper_rate),
             "abandonment_ofcom": _rounded(tally.ofcom_rate),
+            "false_machines": self.false_machines,
+            "abandonment_with_false_machines": _rounded(tally.with_false_machines(self.false_machines).rate),
             "kept": self.is_kept,
             "room": None if self.limit is None else tally.room(self.limit),
             "figures": self.words,
@@ -133,8 +140,12 @@ def ledger(session: Session, campaign: Campaign, window: LedgerWindow, now: date
     rules = campaign_rules(options.profile, now, site_zone)
     limits = [limit for limit in (rules.abandonment.get(window), options.abandonment_limit) if limit is not None]
     stretch = stretch_of(window, now, site_zone)
-    counted = tally(session, campaign_id(campaign), stretch, rules.message_seconds)
-    return Ledger(stretch, min(limits, default=None), counted)
+    return _counted(session, campaign_id(campaign), stretch, rules.message_seconds, min(limits, default=None))
+
+
+def _counted(session: Session, key: int, stretch: Stretch, within_seconds: float | None, limit: float | None) -> Ledger:
+    found = tally(session, key, stretch, within_seconds)
+    return Ledger(stretch, limit, found, false_machines(session, key, stretch, found.machines))
 
 
 def ledgers(session: Session, campaign: Campaign, now: datetime, site_zone: str) -> list[Ledger]:
@@ -156,7 +167,7 @@ def abandonment_document(
     first = session.connection().execute(_FIRST_ANSWER, {"p_campaign": key}).scalar()
 
     def counted(stretch: Stretch) -> dict[str, Any]:
-        return Ledger(stretch, limit, tally(session, key, stretch, rules.message_seconds)).as_json()
+        return _counted(session, key, stretch, rules.message_seconds, limit).as_json()
 
     return {
         "campaign": campaign.name,
