@@ -85,6 +85,9 @@ class CallRecords:
         if result.outcome is Outcome.NO_FREE_OPERATORS:
             self._log.write(order.campaign, order.channel_id, "", "EXITWITHTIMEOUT", ALONE, ALONE, waited)
             self._log.write(order.campaign, order.channel_id, "", "CALLSTATUS", "DROP")
+        elif result.outcome is Outcome.MACHINE:
+            self._log.write(order.campaign, order.channel_id, "", "EXITWITHTIMEOUT", ALONE, ALONE, waited)
+            self._log.write(order.campaign, order.channel_id, "", "CALLSTATUS", "MACHINE")
         else:
             self._log.write(order.campaign, order.channel_id, "", "ABANDON", ALONE, ALONE, waited)
 

@@ -79,10 +79,10 @@ class Desk:
         sip_code: int | None = None,
         *,
         rang: bool = True,
-        opted_out: bool = False,
+        **more: bool,
     ) -> None:
         record = {"attempts": [{"n": order.n, "outcome": outcome.value}]}
-        result = CallResult(outcome, sip_code, rang, "", self.clock.now(), record, opted_out=opted_out)
+        result = CallResult(outcome, sip_code, rang, "", self.clock.now(), record, **more)
         self.dialer.ledger.ended(order, result)
 
     async def placed(self, count: int, deadline: float = 3.0) -> list[DialOrder]:

@@ -181,6 +181,51 @@ async def test_with_machine_detection_who_answered_is_told_only_when_it_is_known
         assert run.windows.totals(d.clock.now().timestamp(), 86400.0) == (1, 1)
 
 
+async def test_the_verdict_tells_at_once_and_a_machine_that_is_talked_to_keeps_no_agent(tmp_path):
+    campaign = {"leads": numbers(2), **PREDICTIVE, "record_trace": "on", "amd": "on"}
+    async with desk(tmp_path, agents=2, campaigns={"spring": campaign}) as d:
+        machine, person = await d.placed(2)
+        [run] = d.dialer.campaigns.values()
+        for order in (machine, person):
+            d.dialer.ledger.answered(order, d.clock.now())
+        assert set(run.waiting) == {machine.channel_id, person.channel_id}
+        d.dialer.ledger.judged(machine, d.clock.now(), machine=True)
+        d.dialer.ledger.judged(person, d.clock.now(), machine=False)
+        assert set(run.waiting) == {person.channel_id}
+        d.end(machine, Outcome.MACHINE)
+        d.end(person, Outcome.NO_FREE_OPERATORS)
+        events = [event for event in await traced(d, tmp_path, 5) if event[0] != "dial"]
+        assert events == [
+            ["fail", machine.attempt_id, "machine"],
+            ["answer", person.attempt_id, None],
+            ["drop", person.attempt_id, None],
+        ]
+        assert (run.resolved, run.answered) == (2, 1)
+        assert run.windows.totals(d.clock.now().timestamp(), 86400.0) == (1, 1)
+
+
+@pytest.mark.parametrize(("left", "state"), [(True, "done"), (False, "due")])
+async def test_a_lead_whose_machine_was_told_the_message_is_done_and_any_other_is_tried_again(tmp_path, left, state):
+    async with desk(tmp_path, campaigns={"spring": {"leads": numbers(1), "amd": "on", "amd_action": "hangup"}}) as d:
+        [order] = await d.placed(1)
+        assert (order.detect, order.machine_action) == (True, "hangup")
+        d.dialer.ledger.answered(order, d.clock.now())
+        d.end(order, Outcome.MACHINE, message_left=left)
+        assert await d.writer.drain()
+        with reading(d.engine) as session:
+            lead = session.get(Lead, order.lead_id)
+            assert (lead.state, lead.disposition, lead.attempts) == (state, "machine", 1)
+            waits = lead.next_attempt_at and (lead.next_attempt_at - d.clock.now()).total_seconds()
+            assert waits is None if left else 5390 < waits <= 5400
+
+
+async def test_nobody_is_called_before_the_message_for_machines_can_be_played(tmp_path):
+    campaign = {"leads": numbers(1), "amd": "on", "amd_action": "message"}
+    async with desk(tmp_path, campaigns={"spring": campaign}) as d:
+        await until(lambda: "amd_message must be set" in str(decision(d)), 3.0, "the reason")
+        assert d.placer.orders == []
+
+
 async def test_recorded_decisions_come_out_the_same_when_they_are_made_again(tmp_path, learned):
     await stopped(tmp_path, record_trace="on")
     async with desk(tmp_path, agents=0, campaigns={}) as d:
