@@ -172,6 +172,8 @@ CAMPAIGN_VALUES = {
     "audience": ("consumer", "consumer"),
     "script": ("Good day", "Good day"),
     "amd": ("on", True),
+    "amd_action": ("agent", "agent"),
+    "amd_message": ("call us", "call us"),
     "sticky": ("off", False),
     "hide_number": ("on", True),
     "record": ("on", True),
