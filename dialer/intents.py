@@ -19,6 +19,10 @@ from contact_center.terms import CallKind
 from dialer.campaign import CampaignRun
 from dialer.trunks import Trunks
 
+_AS_THEY_ARE = (
+    *("hide_number", "force_hangup", "wrap_up_seconds", "screen_pop_url", "rating_group", "rating_ivr"),
+    *("opt_out", "opt_out_key"),
+)  # settings of a campaign that an order has under the same names
 MOST_AT_ONCE = 50  # intents in one transaction: a burst must not hold the database for others
 
 
@@ -112,16 +116,10 @@ def order_of(
         caller_id=run.options.caller_id,
         team=run.team,
         prefer_agent=claimed.last_agent if run.options.sticky else "",
-        hide_number=run.options.hide_number,
-        force_hangup=run.options.force_hangup,
         ring_seconds=max(run.options.ring_seconds, owed.ring_seconds),
         agent_ring_seconds=float(settings.agents.ring_seconds),
         deadline_seconds=min(run.options.connect_deadline, owed.message_seconds or inf),
-        wrap_up_seconds=run.options.wrap_up_seconds,
         ordered_at=claimed.intent_at,
-        screen_pop_url=run.options.screen_pop_url,
-        rating_group=run.options.rating_group,
-        rating_ivr=run.options.rating_ivr,
         fields=claimed.fields,
         campaign_id=claimed.campaign_id,
         invite_before=owed.invite_before,
@@ -130,9 +128,8 @@ def order_of(
         law_version=owed.version,
         message=words.text,
         message_required=words.required,
-        opt_out=run.options.opt_out,
-        opt_out_key=run.options.opt_out_key,
         detect=run.options.amd and claimed.kind is not CallKind.PREVIEW,
         machine_action=run.options.amd_action,
         machine_message=run.options.amd_message,
+        **{key: getattr(run.options, key) for key in _AS_THEY_ARE},
     )

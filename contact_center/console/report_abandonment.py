@@ -69,17 +69,8 @@ def _csv(documents: list[dict[str, Any]]) -> None:
 def _view(console: Console, documents: list[dict[str, Any]]) -> RenderableType:
     zone = console.settings.site.timezone
     columns = (
-        "window",
-        "since",
-        "abandoned / answered",
-        "limit",
-        "room",
-        "ofcom",
-        "with amd",
-        "at most",
-        "late",
-        "left",
-        "machines",
+        *("window", "since", "abandoned / answered", "limit", "room", "ofcom", "with amd", "at most"),
+        *("late", "left", "machines"),
     )
     return Group(
         *(

@@ -135,6 +135,33 @@ async def test_a_message_is_left_after_the_beep(floor: Floor):
     await nothing_left(floor, "message")
 
 
+async def test_thirty_at_once_are_told_apart_within_the_bound(floor: Floor):
+    for ext in ("2111", "2112", "2113"):
+        await floor.agent(ext, team="crowd")
+    people, machines = [person(60 + n) for n in range(15)], [machine(60 + n) for n in range(15)]
+    await floor.cli("campaign", "add", "crowd", "--mode", "power", "--team", "crowd", "--multiplier", "10")
+    await floor.cli("campaign", "set", "crowd", "hours=00:00-24:00", "amd=on", "max_attempts=1")
+    for number in (*people, *machines):
+        await floor.cli("lead", "add", "crowd", number)
+    await floor.cli("campaign", "start", "crowd")
+    told: dict[str, float] = {}
+
+    async def all_judged() -> bool:
+        for call in floor.far.trunk.agent.live_calls():
+            if call.record.party in people and call.hears() & {"2111", "2112", "2113"}:
+                call.hangup()
+        [row] = await floor.cli("report", "amd", "--campaign", "crowd")
+        told.update(row)
+        return bool(row["judged"] == 30)
+
+    await until(all_judged, 40.0, "thirty verdicts")
+    print(f"delays of persons: {told['person_delay_p50_seconds']} {told['person_delay_max_seconds']}")
+    assert (told["humans"], told["unsure"], told["machines"]) == (15, 0, 15)
+    assert told["person_delay_max_seconds"] <= BOUND_SECONDS + 0.1
+    await floor.cli("campaign", "stop", "crowd")
+    await nothing_left(floor, "crowd")
+
+
 async def test_without_a_message_nothing_is_dialled_and_that_is_told(floor: Floor):
     await floor.agent("2103", team="wordless")
     await floor.campaign("wordless", machine(30), amd="on", amd_action="message")

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from ari_app import detection
+from ari_app.queue_records import CallRecords
 from contact_center.dialling import CallResult
 from contact_center.settings import Amd
 from contact_center.terms import AgentState, CallState, Outcome
@@ -94,6 +95,21 @@ async def test_a_machine_is_hung_up_on_and_no_agent_is_rung():
         assert result.record["amd"]["seconds"] == pytest.approx(1.3, abs=0.05)
         assert centre.fake.dialled("PJSIP/1001") == []
         assert [what for _, what in centre.heard.steps] == ["ringing", "answered", "machine"]
+
+
+@on_virtual_clock
+async def test_queue_log_does_not_call_a_machine_an_abandoned_call():
+    lines: list[tuple[object, ...]] = []
+
+    class Log:
+        def write(self, *words: object) -> None:
+            lines.append(words)
+
+    async with listening(MACHINE, PHONE) as centre:
+        centre.app.env.progress = CallRecords(Log(), centre.roster, centre.heard)
+        await lived(centre)
+    assert [line[3] for line in lines] == ["ENTERQUEUE", "EXITWITHTIMEOUT", "CALLSTATUS"]
+    assert lines[-1][4:] == ("MACHINE",)
 
 
 @on_virtual_clock
