@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from datetime import datetime
 
 import structlog
@@ -19,6 +19,7 @@ from ari_app.channel import Channel
 from ari_app.consult_words import Back, End, Given, News, Step, Talking, Unserved
 from ari_app.errors import AriDown, AriError, HungUp, Uncertain
 from ari_app.queue_music import Music
+from ari_app.ringback import Ringback
 from ari_app.scope import finish
 from ari_app.services import Services
 from ari_app.transfer import Reached, Target, Wish
@@ -49,6 +50,7 @@ class Consult:
         self._inbox: asyncio.Queue[InConsult | News] = asyncio.Queue()
         self._other: Reached | None = None
         self._other_music: Music | None = None
+        self._ringback = Ringback(talking.agent, env.ari)
         self._interrupted = False  # whether the customer's conversation is, on the timeline
 
     def key(self, key: InConsult) -> None:
@@ -73,13 +75,24 @@ class Consult:
     async def live(self, target: Target, wish: Wish) -> End:
         """Hold the customer, reach the other, obey the keys; how it ended."""
         async with AsyncExitStack() as side:
-            with self._watched(self._talk.agent, News.AGENT_GONE):
-                await self._try(self._hold_customer)
-                async with self._ringing(target, wish, side):
-                    end = await self._steps()
-                if isinstance(end, Given):
-                    return Given(end.to, side.pop_all())
+            try:
+                with self._watched(self._talk.agent, News.AGENT_GONE):
+                    await self._try(self._hold_customer)
+                    async with self._ringing(target, wish, side):
+                        end = await self._steps()
+            finally:
+                await finish(self._hush())
+            if isinstance(end, Given):
+                return Given(end.to, side.pop_all())
         return end
+
+    async def _hush(self) -> None:
+        """Agent and other may stay on lines of their own: what they heard of this does not go on there."""
+        with suppress(AriError):
+            await self._ringback.end()
+        with suppress(AriError):
+            if self._other_music is not None:
+                await self._other_music.stop()
 
     async def _steps(self) -> End:
         while True:
@@ -180,11 +193,11 @@ class Consult:
         await self._talk.bridge.remove(self._talk.customer)
         await self._music.start(self._klass)
         if self.step is Step.RINGING and not self._give:
-            await self._talk.agent.ring()
+            await self._ringback.begin()
 
     async def _talk_to_other(self) -> None:
         other = self._there
-        await self._talk.agent.ring_stop()
+        await self._ringback.end()
         await self._talk.bridge.add(other.leg.channel, absorb_dtmf=bool(other.agent))
         self._consulted()
 
@@ -246,8 +259,7 @@ class Consult:
 
     async def _to_customer(self) -> None:
         if self.step is Step.RINGING:
-            if not self._give:
-                await self._talk.agent.ring_stop()
+            await self._ringback.end()
         elif self._other is not None and not self._other.leg.channel.gone.happened:
             await self._talk.bridge.remove(self._other.leg.channel)
         await self._customer_in()
