@@ -141,12 +141,13 @@ class Reconciler:
                 id=order.call_id,
                 kind=order.kind,
                 direction=Direction.OUTBOUND,
-                started_at=order.ordered_at,
+                started_at=order.started_at,
                 caller_number=order.number,
                 campaign=order.campaign,
                 lead_id=order.lead_id,
                 attempt=order.n,
                 language=self._app.env.settings.site.language,
+                dialled_at=order.ordered_at,
             )
         )
         if attempt.ringing_at:

@@ -114,6 +114,7 @@ def order_of(
         deadline_seconds=min(run.options.connect_deadline, owed.message_seconds or inf),
         wrap_up_seconds=run.options.wrap_up_seconds,
         ordered_at=claimed.intent_at,
+        queued_at=claimed.queued_at,
         screen_pop_url=run.options.screen_pop_url,
         rating_group=run.options.rating_group,
         rating_ivr=run.options.rating_ivr,

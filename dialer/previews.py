@@ -43,12 +43,13 @@ log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class Preview:
-    """A lead at an agent's place. ``until``: monotonic seconds."""
+    """A lead at an agent's place, in the dialer's queue since ``shown_at``. ``until``: monotonic seconds."""
 
     run: CampaignRun
     lead: PreviewLead
     offer: Offer
     card: PreviewCard
+    shown_at: datetime
     until: float
 
 
@@ -133,7 +134,7 @@ class Previews:
             if offer is not None:
                 offer.close()
             return
-        self.shown[seat.ext] = Preview(run, lead, offer, card, parts.clock.monotonic() + seconds)
+        self.shown[seat.ext] = Preview(run, lead, offer, card, at, parts.clock.monotonic() + seconds)
         self._note(card, at, "")
         log.info("lead shown", action="preview", agent=seat.ext, lead_id=lead.id, campaign=run.name)
 
@@ -252,6 +253,7 @@ class Previews:
                 trunk=line,
                 max_attempts=run.options.max_attempts,
                 profile=run.options.profile,
+                queued_at=preview.shown_at,
             )
             return taken, parts.lists.look()
 
