@@ -18,6 +18,7 @@ from ari_app.own_desk import OwnDesk
 from ari_app.preview import accepted, announce
 from ari_app.router import Arrival
 from ari_app.services import Services
+from ari_app.trunk_line import hold_arrival
 from contact_center.crash_points import reached
 from contact_center.dialling import DialOrder, PreviewCard
 from contact_center.roster import Offer
@@ -164,6 +165,7 @@ class App:
             case ("manual", endpoint, dialled, *_) if self.own is not None:
                 await self.own.dialled(arrival.channel, endpoint, dialled, arrival.at)
             case ("inbound", did, *_):
+                hold_arrival(self.env, arrival.channel)
                 await self.receive(arrival.channel, did, arrival.info.caller_number, arrival.at)
             case _:
                 log.info("nothing is known of this channel", action="arrival", channel=arrival.channel.id)

@@ -103,6 +103,8 @@ class CallbackCall:
     async def _turn(self, place: Place, offer: Offer, side: AsyncExitStack) -> bool:
         """One agent, held by ``side``; False where he did not take it, so that the next one is called."""
         kept, now = self.kept, self._now()
+        if not self._env.trunks.has_line(self._options.trunk):
+            return True  # no agent is rung for a customer who cannot be; his turn comes again in a moment
         if not await self._parts.commit(lambda session: claim_callback(session, kept.id, self._parts.owner, now)):
             self.lost = True
             return True
@@ -163,7 +165,7 @@ class CallbackCall:
         dial = self.dial = CustomerDial(self._env, self.kept, self._channel_id, self.log)
         try:
             async with until_hangup(*([leg.channel] if leg is not None else [])):
-                is_there = await dial.answered(self._options.callback_ring_seconds)
+                is_there = await dial.answered(self._options.callback_ring_seconds, self._options.trunk)
             if is_there:
                 await self._serve(place, leg, offer, side)
             elif leg is not None:

@@ -27,6 +27,8 @@ from contact_center import story
 
 FAILED_SOUND = "sound:beeperr"
 FAILED_SECONDS = 0.7  # how long the agent hears that nobody was reached
+NO_LINE = "no_line"  # why nobody was reached, and the prompt that says so
+WORDS_SECONDS = 5.0  # how long that prompt may take
 AGAIN_SECONDS = 10.0  # how long Asterisk may be in doubt before a step of a consult is given up
 
 log = structlog.get_logger(__name__)
@@ -51,6 +53,7 @@ class Consult:
         self._other: Reached | None = None
         self._other_music: Music | None = None
         self._ringback = Ringback(talking.agent, env.ari)
+        self._why = ""  # nobody was reached
         self._interrupted = False  # whether the customer's conversation is, on the timeline
 
     def key(self, key: InConsult) -> None:
@@ -164,6 +167,7 @@ class Consult:
         try:
             self._other = await self._env.targets.reach(target, wish, side)
         except NotTaken as missed:
+            self._why = missed.reason
             log.info("nobody reached", action="consult", call_id=wish.call_id, reason=missed.reason)
             self._inbox.put_nowait(News.NOT_REACHED)
         except AriError as error:
@@ -254,7 +258,8 @@ class Consult:
         if news is News.NOT_REACHED and self._give:
             await tell_phone(self._talk.agent, "channel_unavailable")
         elif news is News.NOT_REACHED:
-            self._env.ari.spawn(_beep(self._talk.agent), f"nobody reached {self._talk.agent.id}")
+            words = self._env.spoken(self._why) if self._why == NO_LINE else ()
+            self._env.ari.spawn(_tell(self._talk.agent, words), f"nobody reached {self._talk.agent.id}")
         return Back()
 
     async def _to_customer(self) -> None:
@@ -355,9 +360,13 @@ async def tell_phone(agent: Channel, state: str) -> None:
         log.info("the phone is not told", action="transfer", reason=str(error))
 
 
-async def _beep(agent: Channel) -> None:
+async def _tell(agent: Channel, words: tuple[str, ...]) -> None:
+    """What the agent alone hears: the sentence that says why, else a beep."""
     try:
-        await agent.whisper(FAILED_SOUND, FAILED_SECONDS)
+        if words:
+            await agent.whisper(words[0], WORDS_SECONDS)
+        else:
+            await agent.whisper(FAILED_SOUND, FAILED_SECONDS)
     except AriError as error:
         log.info("the agent is not told", action="consult", reason=str(error))
 

@@ -16,8 +16,8 @@ from contact_center.silent_text import silent_text
 from contact_center.store.claims import Claim, claim
 from contact_center.store.recovery import OpenAttempt
 from contact_center.terms import CallKind
+from contact_center.trunks import Trunks
 from dialer.campaign import CampaignRun
-from dialer.trunks import Trunks
 
 MOST_AT_ONCE = 50  # intents in one transaction: a burst must not hold the database for others
 
@@ -26,11 +26,12 @@ MOST_AT_ONCE = 50  # intents in one transaction: a burst must not hold the datab
 class Want:
     """Calls that a campaign is to place, with a line taken for each.
 
-    ``cut``: it wanted more than there were lines.
+    ``taken``: when the lines were, in monotonic seconds; ``cut``: it wanted more than there were lines.
     """
 
     run: CampaignRun
     lines: Sequence[str]
+    taken: float
     cut: bool = False
     open_zones: Sequence[str] = ()
 
