@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import typer
 
-from contact_center.console import report_abandonment, report_evidence, report_queues, report_ratings, tracking
+from contact_center.console import (
+    report_abandonment,
+    report_campaign,
+    report_evidence,
+    report_queues,
+    report_ratings,
+    tracking,
+)
 
 app = typer.Typer(help="Reports.", no_args_is_help=False)
 app.command(epilog=report_abandonment.EXAMPLE)(report_abandonment.abandonment)
+app.command(epilog=report_campaign.CAMPAIGN_EXAMPLE)(report_campaign.campaign)
+app.command(epilog=report_campaign.HOURS_EXAMPLE)(report_campaign.hours)
 app.command(epilog=report_evidence.EXAMPLE)(report_evidence.evidence)
 app.command(epilog=report_queues.QUEUES_EXAMPLE)(report_queues.queues)
 app.command(epilog=report_queues.AGENTS_EXAMPLE)(report_queues.agents)
