@@ -238,6 +238,13 @@ def test_all_campaigns_are_told_one_after_the_other_and_as_lines_of_csv(spring: 
     assert json.loads(spring.ok("report", "campaign", "spring", "--format", "json"))[0]["dials"] == 1
 
 
+def test_no_cell_of_the_report_is_a_formula_whatever_a_campaign_is_called(spring: Cli) -> None:
+    with spring.writing() as session:
+        session.scalars(select(Campaign)).one().name = "=1+1"
+    [line] = csv.DictReader(io.StringIO(spring.ok("report", "campaign", "--format", "csv")))
+    assert line["campaign"] == "'=1+1"
+
+
 def test_hours_are_those_of_the_dial_on_the_sites_clock(spring: Cli) -> None:
     a_shift(spring)
     a_dial(spring, "missed", 70, answered_at=None)
