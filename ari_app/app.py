@@ -11,6 +11,7 @@ import structlog
 
 from ari_app.agent_line import AgentLines
 from ari_app.channel import Channel
+from ari_app.commands import WHISPERS
 from ari_app.errors import AriError
 from ari_app.inbound_desk import InboundDesk
 from ari_app.outbound import OutboundCall
@@ -167,6 +168,8 @@ class App:
             case ("inbound", did, *_):
                 hold_arrival(self.env, arrival.channel)
                 await self.receive(arrival.channel, did, arrival.info.caller_number, arrival.at)
+            case _ if arrival.channel.id.startswith(WHISPERS):
+                pass  # it carries a sound of ours, where Asterisk knows no application beside this one
             case _:
                 log.info("nothing is known of this channel", action="arrival", channel=arrival.channel.id)
                 await arrival.channel.continue_in_dialplan(GOODBYE)
