@@ -11,6 +11,7 @@ import structlog
 
 from ari_app.agent_line import AgentLines
 from ari_app.channel import Channel
+from ari_app.commands import WHISPERS
 from ari_app.errors import AriError
 from ari_app.inbound_desk import InboundDesk
 from ari_app.outbound import OutboundCall
@@ -18,6 +19,7 @@ from ari_app.own_desk import OwnDesk
 from ari_app.preview import accepted, announce
 from ari_app.router import Arrival
 from ari_app.services import Services
+from ari_app.trunk_line import hold_arrival
 from contact_center.crash_points import reached
 from contact_center.dialling import DialOrder, PreviewCard
 from contact_center.roster import Offer
@@ -168,9 +170,12 @@ class App:
             case ("manual", endpoint, dialled, *_) if self.own is not None:
                 await self.own.dialled(arrival.channel, endpoint, dialled, arrival.at)
             case ("inbound", did, *_):
+                hold_arrival(self.env, arrival.channel)
                 await self.receive(arrival.channel, did, arrival.info.caller_number, arrival.at)
             case ("amd" | "ear", *_):  # of an earlier process: its customer has somebody else to listen to
                 await arrival.channel.hang_up()
+            case _ if arrival.channel.id.startswith(WHISPERS):
+                pass  # it carries a sound of ours, where Asterisk knows no application beside this one
             case _:
                 log.info("nothing is known of this channel", action="arrival", channel=arrival.channel.id)
                 await arrival.channel.continue_in_dialplan(GOODBYE)

@@ -16,6 +16,7 @@ from ari_app.after_call import After, Asked
 from ari_app.agent_leg import AdoptedLeg, DialledLeg, Leg, NotTaken, ring_agent
 from ari_app.callback_dial import CustomerDial
 from ari_app.callback_parts import CallbackParts
+from ari_app.callback_told import CallbackTold
 from ari_app.channel import Channel, GoneKind
 from ari_app.errors import AriError, HungUp
 from ari_app.inbound_talk import Talk, say_sorry
@@ -32,13 +33,7 @@ from contact_center.options import QueueOptions
 from contact_center.queues.board import Waiting
 from contact_center.roster import Offer
 from contact_center.store.callback_claims import NotAllowed, begin_dial, claim_callback
-from contact_center.store.callback_facts import (
-    CallbackAnswered,
-    CallbackClosed,
-    CallbackConnected,
-    CallbackDialEnded,
-    CallbackReleased,
-)
+from contact_center.store.callback_facts import CallbackClosed, CallbackDialEnded, CallbackReleased
 from contact_center.terms import CallbackState, CallKind, Direction, Party
 
 log = structlog.get_logger(__name__)
@@ -56,7 +51,8 @@ class CallbackCall:
         self.step: Step | None = None
         self.dial: CustomerDial | None = None
         self._n, self._dialled_at = 0, kept.since_at
-        self._is_over = False
+        self._is_over = self._withdrawn = False
+        self._told = CallbackTold(kept, parts)
         self.log = story.CallLog(
             story.Header(
                 id=kept.call_id,
@@ -107,6 +103,8 @@ class CallbackCall:
     async def _turn(self, place: Place, offer: Offer, side: AsyncExitStack) -> bool:
         """One agent, held by ``side``; False where he did not take it, so that the next one is called."""
         kept, now = self.kept, self._now()
+        if not self._env.trunks.has_line(self._options.trunk):
+            return True  # no agent is rung for a customer who cannot be; his turn comes again in a moment
         if not await self._parts.commit(lambda session: claim_callback(session, kept.id, self._parts.owner, now)):
             self.lost = True
             return True
@@ -122,8 +120,7 @@ class CallbackCall:
             reason = refusal.reason if isinstance(refusal, NotTaken) else "rejected"
             place.missed(offer.ext, self._env.clock.monotonic())
             offer.missed(reason)
-            rung = round(1000 * (self._now() - now).total_seconds())
-            self._record(kept.call_id, offer.seat.endpoint, "RINGNOANSWER", rung)
+            self._told.not_taken(offer, (self._now() - now).total_seconds())
             self._parts.post(CallbackReleased(callback_id=kept.id, at=self._now()))
             return False
 
@@ -168,9 +165,11 @@ class CallbackCall:
         dial = self.dial = CustomerDial(self._env, self.kept, self._channel_id, self.log)
         try:
             async with until_hangup(*([leg.channel] if leg is not None else [])):
-                is_there = await dial.answered(self._options.callback_ring_seconds)
+                is_there = await dial.answered(self._options.callback_ring_seconds, self._options.trunk)
             if is_there:
                 await self._serve(place, leg, offer, side)
+            elif leg is not None:
+                await self._unanswered(dial, leg, offer)
         except HungUp as hangup:
             self._left(hangup)
         finally:
@@ -206,12 +205,26 @@ class CallbackCall:
     async def _serve(self, place: Place, leg: Leg | None, offer: Offer, side: AsyncExitStack) -> None:
         """He is there: he talks to the agent who waits for him, else to the first who can be found."""
         assert self.dial is not None
-        kept, at, customer = self.kept, self._now(), self.dial.channel
-        self._parts.post(CallbackAnswered(callback_id=kept.id, n=self._n, at=at))
-        self._record(customer.id, "", "ENTERQUEUE", "", kept.number, 1)
+        customer = self.dial.channel
+        self._told.answered(self._n, self._now(), customer.id)
         async with self._after(self.dial) as after, until_hangup(customer):
             if leg is None or not await self._joined(leg, offer, customer, side, after):
                 await self._search(place, customer, side, after)
+
+    async def _unanswered(self, dial: CustomerDial, leg: Leg, offer: Offer) -> None:
+        """The agent, who is still on the line, is asked about the attempt as soon as it is written down."""
+        await finish(dial.channel.hang_up())
+        self._ended(dial)
+        counted = self.step is not None and self.step.counted
+        if self._env.after is None or self._withdrawn or not counted:
+            return
+        if isinstance(leg, DialledLeg):
+            await finish(_quietly(leg.channel.ring_stop()))
+        await self._env.after.after(leg.channel, offer, self._asked(), customer_ended=False)
+
+    def _asked(self) -> Asked:
+        language = self._options.language or self._env.settings.site.language
+        return Asked.of_queue(self.kept.call_id, self._options, language)
 
     def _after(self, dial: CustomerDial) -> After:
         def over(hangup: HungUp) -> None:
@@ -267,9 +280,7 @@ class CallbackCall:
         at = self._now()
         offer.connected(self._options.wrap_up_seconds)
         self.log.add(story.Connected(at, offer.seat.name))
-        connected = {"agent": offer.ext, "agent_channel_id": leg.channel.id, "bridge_id": leg.bridge_id}
-        self._parts.post(CallbackConnected(callback_id=self.kept.id, n=self._n, at=at, **connected))
-        self._record(customer.id, offer.seat.endpoint, "CONNECT", 0, leg.channel.id, 0)
+        self._told.connected(self._n, at, customer.id, leg, offer)
         self._parts.board.served(self.kept.queue, offer.ext)
 
     async def _talk(self, leg: Leg, offer: Offer, customer: Channel, side: AsyncExitStack, after: After) -> None:
@@ -277,9 +288,11 @@ class CallbackCall:
         language = options.language or self._env.settings.site.language
         welcome = self._parts.prompts.message("welcome_message", options.welcome_message, language)
         may_force = options.force_hangup or self._parts.lines.by_channel(leg.channel.id) is not None
-        after.talks(leg.channel, offer, Asked.of_queue(self.kept.call_id, options, language))
-        wrap_up, music = options.wrap_up_seconds, options.music
-        talk = Talk(self._env, customer, self.log, offer.ext, side=side, after=after, wrap_up=wrap_up, music=music)
+        calls, moved, wrap_up, music = self.log, self._told.moved, options.wrap_up_seconds, options.music
+        after.talks(leg.channel, offer, self._asked())
+        talk = Talk(
+            self._env, customer, calls, offer.ext, side=side, after=after, moved=moved, wrap_up=wrap_up, music=music
+        )
         began = self._env.clock.monotonic()
         try:
             heard = () if isinstance(leg, AdoptedLeg) else welcome
@@ -300,6 +313,7 @@ class CallbackCall:
             if self._parts.lines.by_channel(agent.id) is None:
                 side.push_async_callback(let_go, agent)
             name = offer.seat.name if offer else ext
+            self._told.known(n, at, customer.id, offer.seat.endpoint if offer else name)
             self.log.add(story.Offered(at, name))
             self.log.add(story.Answered(at))
             self.log.add(story.Connected(at, name))
@@ -317,6 +331,7 @@ class CallbackCall:
 
     def withdraw(self) -> None:
         """It was cancelled: a customer who has not answered is not rung any more."""
+        self._withdrawn = True
         self.log.add(story.Left(self._now(), Party.SYSTEM))
         if self.dial is not None:
             self.dial.withdraw()
@@ -370,19 +385,7 @@ class CallbackCall:
             )
         )
         self._parts.meters.calls.labels(CallKind.CALLBACK.value, told["call_state"]).inc()
-        self._record_end(dial, told)
-
-    def _record_end(self, dial: CustomerDial, told: dict[str, Any]) -> None:
-        connected: story.Connected | None = self.log.find(story.Connected)
-        if connected is not None:
-            event = "COMPLETEAGENT" if told["hung_up_by"] == Party.AGENT else "COMPLETECALLER"
-            seat = self._parts.seat_named(connected.agent)
-            self._record(dial.channel.id, seat, event, 0, round(told["talk_seconds"]), 1)
-        elif self.log.find(story.Answered) is not None:
-            self._record(dial.channel.id, "", "ABANDON", 1, 1, 0)
-
-    def _record(self, uniqueid: str, interface: str, event: str, *data: object) -> None:
-        self._parts.queue_log.write(self.kept.queue, uniqueid, interface, event, *data)
+        self._told.ended(self.log, told, dial.channel.id)
 
     def _now(self) -> datetime:
         return self._env.clock.now()

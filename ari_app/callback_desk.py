@@ -18,14 +18,17 @@ from ari_app.events import ChannelInfo
 from ari_app.queue_place import SentOn
 from ari_app.snapshot import Snapshot
 from contact_center.callbacks.fold import deleted_entry
-from contact_center.callbacks.plan import CLAIM_AGAIN_SECONDS, Kept
-from contact_center.errors import CallwrightError, Unreachable
+from contact_center.callbacks.plan import CLAIM_AGAIN_SECONDS, Kept, may_be_called
+from contact_center.errors import CallwrightError, Unreachable, UsageError
+from contact_center.outside_calls import trunks_for
 from contact_center.store.callback_claims import is_forbidden, open_callbacks, open_dials, release_claims
 from contact_center.store.callback_facts import CallbackClosed
 from contact_center.terms import CallbackState
 
 LOOK_SECONDS = 5.0
 """How often it is looked whether a queue has opened or closed, or a callback has expired."""
+REASON_LENGTH = 120
+"""So much of a reason is kept."""
 IN_LINE = 100
 """So many callbacks of a queue stand in line at once; the others would not be served before these anyway."""
 
@@ -141,8 +144,24 @@ class CallbackDesk:
                 and (kept.queue, kept.number) not in on_line
                 and in_line[kept.queue] < IN_LINE
             ):
+                if why := self._toll(kept):
+                    self._close(kept, CallbackState.FAILED, why, with_entry=False)
+                    continue
                 in_line[kept.queue] += 1
                 self._start(CallbackCall(kept, self.parts))
+
+    def _toll(self, kept: Kept) -> str:
+        """Why this number must not be dialled by the rules against toll fraud; empty where it may."""
+        env, trunks = self.parts.env, self.parts.board.queues[kept.queue].options.trunk
+        if not may_be_called(kept.number, shown="", country=env.settings.site.country, keyed=False, abroad=True):
+            return "calls to this number cost more than a call"
+        if not any(name in env.settings.trunk for name in trunks or env.settings.trunk):
+            return ""  # the settings have no trunk: he waits until they have
+        try:
+            trunks_for(env.settings, trunks, kept.number)
+        except UsageError as error:
+            return str(error)[:REASON_LENGTH]
+        return ""
 
     def _start(self, call: CallbackCall) -> None:
         self.calls[call.kept.id] = call

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import structlog
@@ -13,15 +13,20 @@ from ari_app.channel import Channel, Gone, GoneKind
 from ari_app.errors import AriDown, HungUp, Refused, Uncertain
 from ari_app.scope import until_hangup
 from ari_app.services import Services
+from ari_app.trunk_line import take_line
 from contact_center import story
 from contact_center.callbacks.plan import Kept
 from contact_center.crash_points import reached
-from contact_center.dial_strings import outside_dial_string
+from contact_center.errors import UsageError
 from contact_center.outcomes import classify, gave_up
+from contact_center.outside_calls import trunks_for
 from contact_center.terms import Outcome, Party
+from contact_center.trunks import NoLine
 
 SAFETY_SECONDS = 10.0  # Asterisk's own timeout is so much longer than ours, which counts from the ringing
 TIMER_B_SECONDS = 31.0  # RFC 3261: an INVITE that nothing answers ends after 32 s
+
+LINE_SECONDS = 5.0  # an agent holds the line for this customer, who has waited for long: a line is waited for
 
 log = structlog.get_logger(__name__)
 
@@ -37,8 +42,10 @@ class CustomerDial:
         self._limit: asyncio.Timeout | None = None
         self._placed_at = 0.0
 
-    async def answered(self, ring_seconds: float) -> bool:
+    async def answered(self, ring_seconds: float, trunks: Sequence[str] = ()) -> bool:
         """Dial and wait for the answer, ``ring_seconds`` from the ringing; False with ``outcome`` where none came.
+
+        ``trunks``: those that may carry it, none named: all.
 
         Raises HungUp only for the channels of scopes around it.
         """
@@ -46,7 +53,7 @@ class CustomerDial:
         self._placed_at = asyncio.get_running_loop().time()
         try:
             async with until_hangup(self.channel), asyncio.timeout(ring_seconds) as self._limit:
-                await self._place(ring_seconds)
+                await self._place(ring_seconds, trunks)
                 await self.channel.entered
         except TimeoutError:
             self.outcome = gave_up(rang=self.channel.ringing.happened)
@@ -56,7 +63,7 @@ class CustomerDial:
             if hangup.channel is not self.channel:
                 raise
             return False
-        except (Refused, AriDown) as error:
+        except (Refused, AriDown, UsageError, NoLine) as error:
             self.outcome = Outcome.NOT_ATTEMPTED
             log.warning("not placed", action="callback", call_id=self._kept.call_id, reason=str(error))
             return False
@@ -69,16 +76,16 @@ class CustomerDial:
         self._log.add(story.Answered(self.channel.answered.at or self._now()))
         return True
 
-    async def _place(self, ring_seconds: float) -> None:
-        endpoint = outside_dial_string(self._env.settings, self._kept.number)
-        if endpoint is None:
-            raise Refused(0, "there is no trunk in the settings")
+    async def _place(self, ring_seconds: float, trunks: Sequence[str]) -> None:
+        number = self._kept.number
+        allowed = trunks_for(self._env.settings, trunks, number)
+        trunk = await take_line(self._env, self.channel, allowed, LINE_SECONDS)
         await self.channel.originate(
-            endpoint,
+            self._env.trunks.dial_string(trunk, number),
             ring_seconds=2 * ring_seconds + SAFETY_SECONDS,
             app_args=("callback", self._kept.id),
             caller_id=self._kept.did,
-            formats=formats.of_trunk(self._env.settings, next(iter(self._env.settings.trunk), "")),
+            formats=formats.of_trunk(self._env.settings, trunk),
         )
         reached("originate_sent")
 

@@ -62,7 +62,3 @@ class CallbackParts:
     def next_ring(self) -> int:
         """A number for an agent's leg, so that no id is used twice."""
         return next(self._rings)
-
-    def seat_named(self, name: str) -> str:
-        """The interface of an agent by his name, as queue_log wants it."""
-        return next((seat.endpoint for seat in self.env.roster if seat.name == name), name)

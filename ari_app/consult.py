@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from datetime import datetime
 
 import structlog
@@ -19,6 +19,7 @@ from ari_app.channel import Channel
 from ari_app.consult_words import Back, End, Given, News, Step, Talking, Unserved
 from ari_app.errors import AriDown, AriError, HungUp, Uncertain
 from ari_app.queue_music import Music
+from ari_app.ringback import Ringback
 from ari_app.scope import finish
 from ari_app.services import Services
 from ari_app.transfer import Reached, Target, Wish
@@ -26,6 +27,8 @@ from contact_center import story
 
 FAILED_SOUND = "sound:beeperr"
 FAILED_SECONDS = 0.7  # how long the agent hears that nobody was reached
+NO_LINE = "no_line"  # why nobody was reached, and the prompt that says so
+WORDS_SECONDS = 5.0  # how long that prompt may take
 AGAIN_SECONDS = 10.0  # how long Asterisk may be in doubt before a step of a consult is given up
 
 log = structlog.get_logger(__name__)
@@ -49,6 +52,8 @@ class Consult:
         self._inbox: asyncio.Queue[InConsult | News] = asyncio.Queue()
         self._other: Reached | None = None
         self._other_music: Music | None = None
+        self._ringback = Ringback(talking.agent, env.ari)
+        self._why = ""  # nobody was reached
         self._interrupted = False  # whether the customer's conversation is, on the timeline
 
     def key(self, key: InConsult) -> None:
@@ -73,13 +78,24 @@ class Consult:
     async def live(self, target: Target, wish: Wish) -> End:
         """Hold the customer, reach the other, obey the keys; how it ended."""
         async with AsyncExitStack() as side:
-            with self._watched(self._talk.agent, News.AGENT_GONE):
-                await self._try(self._hold_customer)
-                async with self._ringing(target, wish, side):
-                    end = await self._steps()
-                if isinstance(end, Given):
-                    return Given(end.to, side.pop_all())
+            try:
+                with self._watched(self._talk.agent, News.AGENT_GONE):
+                    await self._try(self._hold_customer)
+                    async with self._ringing(target, wish, side):
+                        end = await self._steps()
+            finally:
+                await finish(self._hush())
+            if isinstance(end, Given):
+                return Given(end.to, side.pop_all())
         return end
+
+    async def _hush(self) -> None:
+        """Agent and other may stay on lines of their own: what they heard of this does not go on there."""
+        with suppress(AriError):
+            await self._ringback.end()
+        with suppress(AriError):
+            if self._other_music is not None:
+                await self._other_music.stop()
 
     async def _steps(self) -> End:
         while True:
@@ -151,6 +167,7 @@ class Consult:
         try:
             self._other = await self._env.targets.reach(target, wish, side)
         except NotTaken as missed:
+            self._why = missed.reason
             log.info("nobody reached", action="consult", call_id=wish.call_id, reason=missed.reason)
             self._inbox.put_nowait(News.NOT_REACHED)
         except AriError as error:
@@ -180,11 +197,11 @@ class Consult:
         await self._talk.bridge.remove(self._talk.customer)
         await self._music.start(self._klass)
         if self.step is Step.RINGING and not self._give:
-            await self._talk.agent.ring()
+            await self._ringback.begin()
 
     async def _talk_to_other(self) -> None:
         other = self._there
-        await self._talk.agent.ring_stop()
+        await self._ringback.end()
         await self._talk.bridge.add(other.leg.channel, absorb_dtmf=bool(other.agent))
         self._consulted()
 
@@ -241,13 +258,13 @@ class Consult:
         if news is News.NOT_REACHED and self._give:
             await tell_phone(self._talk.agent, "channel_unavailable")
         elif news is News.NOT_REACHED:
-            self._env.ari.spawn(_beep(self._talk.agent), f"nobody reached {self._talk.agent.id}")
+            words = self._env.spoken(self._why) if self._why == NO_LINE else ()
+            self._env.ari.spawn(_tell(self._talk.agent, words), f"nobody reached {self._talk.agent.id}")
         return Back()
 
     async def _to_customer(self) -> None:
         if self.step is Step.RINGING:
-            if not self._give:
-                await self._talk.agent.ring_stop()
+            await self._ringback.end()
         elif self._other is not None and not self._other.leg.channel.gone.happened:
             await self._talk.bridge.remove(self._other.leg.channel)
         await self._customer_in()
@@ -343,9 +360,13 @@ async def tell_phone(agent: Channel, state: str) -> None:
         log.info("the phone is not told", action="transfer", reason=str(error))
 
 
-async def _beep(agent: Channel) -> None:
+async def _tell(agent: Channel, words: tuple[str, ...]) -> None:
+    """What the agent alone hears: the sentence that says why, else a beep."""
     try:
-        await agent.whisper(FAILED_SOUND, FAILED_SECONDS)
+        if words:
+            await agent.whisper(words[0], WORDS_SECONDS)
+        else:
+            await agent.whisper(FAILED_SOUND, FAILED_SECONDS)
     except AriError as error:
         log.info("the agent is not told", action="consult", reason=str(error))
 

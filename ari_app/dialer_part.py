@@ -11,6 +11,7 @@ from contact_center.roster import Roster
 from contact_center.settings import Settings
 from contact_center.store.recovery import OpenAttempt
 from contact_center.store.writer import Writer
+from contact_center.trunks import Trunks
 
 
 class Ledger(Progress, Protocol):
@@ -50,6 +51,11 @@ class DialerPart(Protocol):
     @property
     def ledger(self) -> Ledger:
         """Hears of the calls."""
+        ...
+
+    @property
+    def trunks(self) -> Trunks:
+        """The lines to the outside, which every call takes from."""
         ...
 
     async def load(self) -> None:

@@ -62,6 +62,7 @@ class InboundDesk:
         self.reception.board.load(await self._read(lambda session: list(session.scalars(select(Queue)))))
         for rules in self.reception.board.queues.values():
             self._prepare(rules)
+        self.reception.prompts.told("no_line")
 
     async def changed(self, name: str) -> None:
         """A queue was added or set."""

@@ -21,6 +21,7 @@ from ari_app.inbound_talk import Talk, say_sorry
 from ari_app.own_parts import OwnParts, finished
 from ari_app.own_phone import OwnLeg, no_ringback, own_leg_id, own_side, ringback, tell_failure
 from ari_app.scope import finish, until_hangup
+from ari_app.trunk_line import take_line
 from contact_center import story
 from contact_center.labels import label
 from contact_center.options import QueueOptions
@@ -30,6 +31,7 @@ from contact_center.roster import Offer
 from contact_center.store.facts import OwnCallAnswered, OwnCallPlaced
 from contact_center.terms import CallKind, Direction, Outcome, Party
 from contact_center.timeline import fold
+from contact_center.trunks import NoLine
 
 QUEUE = "Outbound"  # settings of a queue of this name hold for own calls: wrap-up, force hang-up
 SAFETY_SECONDS = 10.0  # Asterisk's own timeout is so much longer than ours
@@ -74,6 +76,7 @@ class ManualCall:
         )
         self.log.add(story.Offered(order.at, offer.seat.name))
         self._outcome: Outcome | None = None
+        self._words: tuple[str, ...] = ()  # what he hears where nothing came of it, besides the busy tone
         self._written = False
 
     # -- the story ------------------------------------------------------------------------------------
@@ -124,7 +127,7 @@ class ManualCall:
                 self._left(hangup)
             if leg is not None and self._outcome is not Outcome.CONNECTED:
                 self._write()
-                await tell_failure(leg, self._cause())
+                await tell_failure(leg, self._cause(), self._words)
 
     async def _agent_there(self, agent_side: AsyncExitStack, phone: Channel | None) -> OwnLeg | LineLeg | None:
         lines, number = self._parts.lines, self.order.outside.number
@@ -155,6 +158,10 @@ class ManualCall:
                 if not self.customer.entered.happened:
                     self._outcome = gave_up(rang=self.customer.ringing.happened)
                     return False
+            except NoLine as error:
+                self._outcome, self._words = Outcome.NOT_ATTEMPTED, self._env.spoken("no_line")
+                log.info("own call refused", action="own_call", call_id=self.call_id, reason=str(error))
+                return False
             except (Refused, AriDown, Uncertain) as error:
                 self._outcome = Outcome.NOT_ATTEMPTED
                 log.warning("not placed", action="own_call", call_id=self.call_id, reason=str(error))
@@ -163,12 +170,13 @@ class ManualCall:
 
     async def _place(self, seconds: float) -> None:
         outside = self.order.outside
+        trunk = await take_line(self._env, self.customer, outside.trunks)
         await self.customer.originate(
-            outside.endpoint,
+            self._env.trunks.dial_string(trunk, outside.number),
             ring_seconds=seconds + SAFETY_SECONDS,
             app_args=("own", self.call_id),
             caller_id=outside.caller_id,
-            formats=formats.of_trunk(self._env.settings, outside.trunk),
+            formats=formats.of_trunk(self._env.settings, trunk),
         )
 
     async def _connect(self, leg: OwnLeg | LineLeg) -> bool:

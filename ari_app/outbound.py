@@ -45,12 +45,13 @@ class OutboundCall:
                 id=order.call_id,
                 kind=order.kind,
                 direction=Direction.OUTBOUND,
-                started_at=order.ordered_at,
+                started_at=order.started_at,
                 caller_number=order.number,
                 campaign=order.campaign,
                 lead_id=order.lead_id,
                 attempt=order.n,
                 language=env.settings.site.language,
+                dialled_at=order.ordered_at,
             )
         )
         self._end = CallEnd(order, self.customer, self.log, env, self._on_answer)

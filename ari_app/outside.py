@@ -10,7 +10,10 @@ import structlog
 from ari_app.channel import Channel
 from ari_app.errors import AriError, HungUp
 from ari_app.services import Services
-from contact_center.dial_strings import outside_dial_string
+from ari_app.trunk_line import take_line
+from contact_center.errors import UsageError
+from contact_center.outside_calls import trunks_for
+from contact_center.trunks import NoLine
 
 RING_SECONDS = 45.0
 """How long the number may ring."""
@@ -28,17 +31,19 @@ class OutsideCall:
     @asynccontextmanager
     async def answered(self) -> AsyncIterator[bool]:
         """Whether both hear each other while the block lasts; the leg ends with it."""
-        endpoint = outside_dial_string(self._env.settings, self._number)
         async with AsyncExitStack() as leg:
-            there = endpoint is not None and await self._connected(endpoint, leg)
+            there = await self._connected(leg)
             yield there
 
-    async def _connected(self, endpoint: str, leg: AsyncExitStack) -> bool:
+    async def _connected(self, leg: AsyncExitStack) -> bool:
         try:
             bridge = await leg.enter_async_context(self._env.bridges.take())
             await self._caller.ring()
+            leg.push_async_callback(self.channel.hang_up)
+            trunks = trunks_for(self._env.settings, (), self._number)
+            trunk = await take_line(self._env, self.channel, trunks)
             dialled = self._env.ari.dial(
-                endpoint,
+                self._env.trunks.dial_string(trunk, self._number),
                 channel_id=self.channel.id,
                 ring_seconds=RING_SECONDS,
                 app_args=("outside", self._number),
@@ -52,7 +57,7 @@ class OutsideCall:
             if hangup.channel is self._caller:
                 raise
             return False
-        except AriError as error:
+        except (AriError, UsageError, NoLine) as error:
             log.warning("the number outside was not reached", action="overflow", reason=str(error))
             return False
         return True

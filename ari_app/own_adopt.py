@@ -62,7 +62,7 @@ def _adopt(app: App, desk: OwnDesk, snapshot: Snapshot, found: OpenOwn) -> bool:
         internal = InternalCall(InternalOrder(found.call_id, colleague, found.started_at), offer, desk.parts)
         app.spawn(desk.run(internal, internal.resume_talk(phone, other, since)), f"own {found.call_id}")
         return True
-    outside = OutsideNumber(found.number, "", "", "")
+    outside = OutsideNumber(found.number, (), "")
     manual = ManualCall(OwnOrder(found.call_id, outside, found.started_at), offer, desk.parts)
     life = _talk_on(manual, phone, app.env.ari.bridge(bridge.id), since, on_hold=on_hold)
     app.spawn(desk.run(manual, life), f"own {found.call_id}")

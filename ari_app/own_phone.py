@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, suppress
 
 import structlog
 
+from ari_app import prompts
 from ari_app.agent_leg import AUTO_ANSWER, TRANSFERS, DialledLeg, NotTaken, cut_short
 from ari_app.agent_line import AgentLines, LineLeg
 from ari_app.channel import Channel
@@ -18,6 +19,7 @@ from contact_center.seat import Seat
 
 BUSY_TONE = "tone:busy"
 BUSY_SECONDS = 2.0  # how long an agent whose phone is answered hears that nothing came of his call
+WORDS_SECONDS = 8.0  # how long it may take to tell him why in words
 
 log = structlog.get_logger(__name__)
 
@@ -123,8 +125,13 @@ async def no_ringback(leg: OwnLeg | LineLeg) -> None:
         log.info("ringback may go on", action="own_call", reason=str(error))
 
 
-async def tell_failure(leg: OwnLeg | LineLeg, cause: int) -> None:
-    """Nothing came of it: his phone shows why, or he hears it where it is answered already."""
+async def tell_failure(leg: OwnLeg | LineLeg, cause: int, words: tuple[str, ...] = ()) -> None:
+    """Nothing came of it: he hears ``words``, then his phone shows why, or he hears it where it is answered already."""
+    if words:
+        with suppress(HungUp, TimeoutError):
+            async with until_hangup(leg.channel), asyncio.timeout(WORDS_SECONDS):
+                await no_ringback(leg)
+                await prompts.play(leg.channel, *words)
     if not leg.channel.answered.happened:
         await leg.channel.hang_up(reason_code=cause)
         return

@@ -27,6 +27,7 @@ CALLBACK = {
     "callback_agent": ("sound:beep", "sound:vm-dialout"),
 }
 """Asterisk's nearest words for what is said about callbacks, where nothing can be spoken."""
+_TOLD = {"no_line": ("sound:all-circuits-busy-now", "sound:please-try-call-later")}
 _SOUND = re.compile(r"(?:sound:)?([A-Za-z0-9_./-]+)\Z")
 
 
@@ -90,6 +91,10 @@ class QueuePrompts:
     def callback(self, word: str, language: str, own_words: str = "") -> tuple[str, ...]:
         """What is said about callbacks: ``word`` is one of those in ``CALLBACK``."""
         return self.message(word, own_words, language) or self._worded(word, 0, language) or CALLBACK[word]
+
+    def told(self, word: str) -> tuple[str, ...]:
+        """What an agent is told, in the site's language: ``word`` is one of those in ``_TOLD``."""
+        return self.message(word, "", self._language) or self._worded(word, 0, self._language) or _TOLD[word]
 
     def prepare(self, texts: dict[str, str], language: str) -> None:
         """Have a queue's messages spoken before anybody calls."""

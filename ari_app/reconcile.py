@@ -20,6 +20,7 @@ from ari_app.outbound import OutboundCall
 from ari_app.own_adopt import adopt_own
 from ari_app.queue_music import rejoin
 from ari_app.snapshot import Snapshot, bridge_of, leg_began, talk_of
+from ari_app.trunk_line import hold_found
 from contact_center import timeline
 from contact_center.crash_points import reached
 from contact_center.dialling import CallResult, DialOrder
@@ -79,6 +80,7 @@ class Reconciler:
         await self._look_again()
         await take_back_listed(self._app, self._writer)
         hung_up = await self._hang_up_leftovers(snapshot)
+        hold_found(self._app.env, snapshot, self._app.calls)
         await self._app.env.bridges.sweep()
         await self._mend()
         if adopted or closed or hung_up:
@@ -142,12 +144,13 @@ class Reconciler:
                 id=order.call_id,
                 kind=order.kind,
                 direction=Direction.OUTBOUND,
-                started_at=order.ordered_at,
+                started_at=order.started_at,
                 caller_number=order.number,
                 campaign=order.campaign,
                 lead_id=order.lead_id,
                 attempt=order.n,
                 language=self._app.env.settings.site.language,
+                dialled_at=order.ordered_at,
             )
         )
         if attempt.ringing_at:

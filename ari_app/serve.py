@@ -122,13 +122,13 @@ class Serve:
         dialer = parts.dialer(writer=writer, roster=roster, placer=app, settings=settings, clock=clock)
         serve = cls(settings, writer, roster, ari, app, dialer, Phones(ari, ami, roster, clock), ami, queue_log, parts)
         app.env.progress = CallRecords(queue_log, roster, dialer.ledger)
-        app.env.dispose, app.env.forbid = serve.dispose, serve.forbid
-
+        app.env.dispose, app.env.forbid, app.env.trunks = serve.dispose, serve.forbid, dialer.trunks
         app.env.after = open_menus(app.env, writer)
         app.inbound = open_desk(app.env, app.lines, writer, Listeners(writer.post, queue_log, roster, serve.meters))
         app.env.take_preview = dialer.previews.take
         app.env.words = app.inbound.reception.prompts.said
         app.env.machine_words = app.inbound.reception.prompts.left
+        app.env.spoken = app.inbound.reception.prompts.told
         app.own = open_own_desk(app.env, app.lines, app.inbound.reception.board, writer, serve.meters)
         dialer.ledger.on_result.append(measure.on_result(serve.meters))
         ari.on_connect = reconcile = Reconciler(

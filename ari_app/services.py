@@ -13,6 +13,8 @@ from contact_center.clock import Clock
 from contact_center.dialling import DialOrder, Progress
 from contact_center.roster import Roster
 from contact_center.settings import Settings
+from contact_center.store.fact import Fact
+from contact_center.trunks import Trunks
 
 if TYPE_CHECKING:
     from ari_app.talks import Talking
@@ -33,6 +35,10 @@ async def _nothing_shown(ext: str, leg: object) -> DialOrder | None:
     return None
 
 
+def _untold(fact: Fact) -> None:
+    """Without a store nobody is told of it."""
+
+
 @dataclass(slots=True)
 class Services:
     """Built once by the composition root, which sets the last ones when the dialer is there.
@@ -42,7 +48,8 @@ class Services:
     is left on machines; ``forbid(order)`` remembers that
     this person wants no more calls; ``take_preview(ext, leg)`` calls the lead that an agent is shown, his own call
     ``leg`` (a Channel) waiting for it. ``after``: what agents are asked when the customer has gone; None: nothing.
-    ``targets``: whom an agent may consult; None: nobody.
+    ``targets``: whom an agent may consult; None: nobody. ``trunks`` are the lines to the outside, the dialer's where
+    there is one; ``spoken(word)`` are the sounds of a prompt of ours.
     """
 
     ari: AriClient
@@ -59,3 +66,8 @@ class Services:
     take_preview: Callable[[str, object], Awaitable[DialOrder | None]] = _nothing_shown
     after: AfterCalls | None = None
     targets: Targets | None = None
+    spoken: Callable[[str], tuple[str, ...]] = _no_words
+    trunks: Trunks = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.trunks = Trunks(self.settings, self.clock, _untold)

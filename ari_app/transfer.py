@@ -21,11 +21,13 @@ from ari_app.queue_place import Place, SentOn
 from ari_app.queue_rings import QueueRing
 from ari_app.scope import finish
 from ari_app.services import Services
+from ari_app.trunk_line import take_line
 from contact_center.errors import CallwrightError
 from contact_center.outside_calls import OutsideNumber
 from contact_center.own_seat import take_seat
 from contact_center.queues.board import QueueBoard, Waiting
 from contact_center.roster import Offer
+from contact_center.trunks import NoLine
 
 QUEUE_SECONDS = 60.0
 """How long an agent of a queue is waited for."""
@@ -154,13 +156,21 @@ class Targets:
         except CallwrightError as error:
             log.info("not consulted", action="consult", call_id=wish.call_id, reason=str(error))
             raise NotTaken("forbidden") from None
+        channel_id = self._leg_id(wish)
+        leg = self._env.ari.channel(channel_id)
+        side.push_async_callback(leg.hang_up)  # its line is free when it has gone, also where it is never dialled
+        try:
+            trunk = await take_line(self._env, leg, number.trunks)
+        except NoLine as error:
+            log.info("not consulted", action="consult", call_id=wish.call_id, reason=str(error))
+            raise NotTaken("no_line") from None
         dialled = self._env.ari.dial(
-            number.endpoint,
-            channel_id=self._leg_id(wish),
+            self._env.trunks.dial_string(trunk, number.number),
+            channel_id=channel_id,
             ring_seconds=float(self._env.settings.agents.dial_seconds),
             app_args=("outside", number.number),
             caller_id=number.caller_id,
-            formats=formats.of_trunk(self._env.settings, number.trunk),
+            formats=formats.of_trunk(self._env.settings, trunk),
         )
         try:
             bridge = await side.enter_async_context(self._env.bridges.take())

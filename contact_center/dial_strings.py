@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contact_center.settings import Settings, Trunk
+from contact_center.settings import Trunk
 
 
 def dial_string(name: str, trunk: Trunk, number: str, server: str) -> str:
@@ -16,13 +16,3 @@ def dial_string(name: str, trunk: Trunk, number: str, server: str) -> str:
     uri = trunk.dial_format.removeprefix("sip:").format(number=digits, host=trunk.host, port=trunk.port, server=server)
     transport = "" if trunk.transport == "udp" else f";transport={trunk.transport}"
     return f"PJSIP/callwright-trunk-{name}/sip:{uri}{transport}"
-
-
-def outside_dial_string(settings: Settings, number: str) -> str | None:
-    """The dial string of a number by the first trunk of the settings; None without a trunk."""
-    first = next(iter(settings.trunk.items()), None)
-    if first is None:
-        return None
-    name, trunk = first
-    server = settings.asterisk.external_address or settings.asterisk.sip_bind.rpartition(":")[0]
-    return dial_string(name, trunk, number, server)

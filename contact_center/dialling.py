@@ -22,6 +22,7 @@ class DialOrder:
     ``endpoint``: the complete dial string, built from digits and the settings only.
     ``prefer_agent``: the extension of the agent who served this lead before, tried first.
     ``attempts``: how many of the lead's attempts are used up, this one included; ``n`` counts every dial.
+    ``ordered_at``: when the intent was committed; ``queued_at``: when an agent was shown the lead, who then took it.
     ``deadline_seconds``: how long after the answer an agent must be on the line.
     ``rating_group``: by what the agent rates the call, asked on his phone with ``rating_ivr``.
     ``fields``: the lead's own, and ``screen_pop_url`` the campaign's template: for the agent's screen only.
@@ -71,6 +72,12 @@ class DialOrder:
     detect: bool = False
     machine_action: str = "hangup"
     machine_message: str = ""
+    queued_at: datetime | None = None
+
+    @property
+    def started_at(self) -> datetime:
+        """Since when it has been in the dialer's queue: the beginning of its record."""
+        return self.queued_at or self.ordered_at
 
     def is_late(self, at: datetime, monotonic: float) -> bool:
         """Whether nothing may be sent for it any more, though it was intended."""

@@ -63,6 +63,7 @@ _SPOKEN = {
         "callback_refused": "That number cannot be called back.",
         "callback_ordered": "Thank you. You keep your place, and we will call you back. Goodbye.",
         "callback_agent": "Callback. Please hold while the customer is called.",
+        "no_line": "All lines to the outside are in use. Please try again in a moment.",
     },
     "da": {
         "first": "De er nummer et i køen.",
@@ -78,6 +79,7 @@ _SPOKEN = {
         "callback_refused": "Det nummer kan vi ikke ringe til.",
         "callback_ordered": "Tak. De beholder Deres plads, og vi ringer tilbage. Farvel.",
         "callback_agent": "Tilbagekald. Vent, mens der ringes til kunden.",
+        "no_line": "Alle linjer ud af huset er optaget. Prøv igen om et øjeblik.",
     },
     "ru": {
         "first": "Вы первый в очереди.",
@@ -93,6 +95,7 @@ _SPOKEN = {
         "callback_refused": "По этому номеру мы не можем позвонить.",
         "callback_ordered": "Спасибо. Ваше место сохранено, мы вам перезвоним. До свидания.",
         "callback_agent": "Обратный звонок. Подождите, вызываем клиента.",
+        "no_line": "Все внешние линии заняты. Повторите попытку через минуту.",
     },
 }
 

@@ -208,7 +208,7 @@ class QueueOptions(Options):
     ``skills_relax`` of waiting (0: never) takes one level off. A callback is offered to whoever will wait longer than
     ``callback_wait`` or stands at ``callback_position`` or behind it; to everybody while both are 0.
     ``callback_abandoned``: who hangs up while he waits is called back. ``callback_abroad``: keyed numbers may be of
-    any country.
+    any country. ``trunk``: those that carry callbacks, in order of preference; empty: every trunk.
     """
 
     dids: Names = ()
@@ -249,6 +249,7 @@ class QueueOptions(Options):
     rating_group: str = ""
     rating_ivr: Flag = False
     force_hangup: Flag = False
+    trunk: Names = ()
     category_menu: Literal["off", "code", "value", "both"] = "off"
     language: str = ""
     source: str = ""

@@ -6,11 +6,11 @@ a trunk's ``allowed_prefixes`` bind whatever is dialled by hand, by ``call place
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from contact_center.dial_strings import dial_string
 from contact_center.errors import UsageError
 from contact_center.numbers import normalise
 from contact_center.settings import Settings
@@ -19,26 +19,34 @@ from contact_center.store.admin_dnc import EVERYBODY, blocked_numbers
 
 @dataclass(frozen=True, slots=True)
 class OutsideNumber:
-    """A number that may be called. ``endpoint``: the complete dial string."""
+    """A number that may be called by these trunks, the first of which that has a line carries it."""
 
     number: str
-    trunk: str
-    endpoint: str
+    trunks: tuple[str, ...]
     caller_id: str
 
 
 def outside_number(settings: Settings, text: str) -> OutsideNumber:
     """What ``text``, in any notation, is to be dialled as. Raises UsageError with the reason why it must not be."""
     number = normalise(text, settings.site.country, settings.site.number_check)
-    name = settings.agents.trunk or next(iter(settings.trunk), "")
-    trunk = settings.trunk.get(name)
-    if trunk is None:
+    named = (settings.agents.trunk,) if settings.agents.trunk else ()
+    return OutsideNumber(number, trunks_for(settings, named, number), settings.agents.caller_id)
+
+
+def trunks_for(settings: Settings, named: Sequence[str], number: str) -> tuple[str, ...]:
+    """The trunks, of those named or of all, that may carry a number which people call. Raises UsageError.
+
+    Where one of them has ``allowed_prefixes``, the number must be on such a list; a trunk without a list is a spare
+    for what the lists of the others allow.
+    """
+    trunks = {name: settings.trunk[name] for name in (named or settings.trunk) if name in settings.trunk}
+    if not trunks:
         raise UsageError("There is no trunk to call a number outside by; add a [trunk.NAME].")
-    if trunk.allowed_prefixes and not number.startswith(trunk.allowed_prefixes):
-        allowed = ", ".join(trunk.allowed_prefixes)
-        raise UsageError(f"{number} may not be called: trunk.{name}.allowed_prefixes has only {allowed}.")
-    server = settings.asterisk.external_address or settings.asterisk.sip_bind.rpartition(":")[0]
-    return OutsideNumber(number, name, dial_string(name, trunk, number, server), settings.agents.caller_id)
+    lists = {name: trunk.allowed_prefixes for name, trunk in trunks.items() if trunk.allowed_prefixes}
+    if lists and not any(number.startswith(allowed) for allowed in lists.values()):
+        said = "; ".join(f"trunk.{name}.allowed_prefixes has only {', '.join(only)}" for name, only in lists.items())
+        raise UsageError(f"{number} may not be called: {said}.")
+    return tuple(name for name in trunks if name not in lists or number.startswith(lists[name]))
 
 
 def forbidden(session: Session, number: str) -> bool:

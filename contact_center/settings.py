@@ -126,6 +126,7 @@ class Asterisk(Section):
 class Trunk(Section):
     """A carrier's SIP trunk. ``dial_format`` may use {number} (digits only), {host}, {port}, {server}.
 
+    ``max_channels`` and ``max_cps`` bind all calls; campaigns leave ``reserve_inbound`` channels free.
     ``allowed_prefixes``: what the numbers that people dial must begin with, such as +44; empty: all may be dialled.
     """
 
@@ -159,7 +160,7 @@ class Agents(Section):
     """What holds for every agent unless his own row says otherwise.
 
     ``menu_seconds``: the menus after a call, rating and category together, keep an agent from his next one no longer.
-    Of the calls that agents make themselves: ``trunk`` carries them (empty: the first), ``caller_id`` is shown,
+    Of the calls that agents make themselves: ``trunk`` carries them (empty: any), ``caller_id`` is shown,
     ``dial_seconds`` is how long the number may ring, ``obey_dnc`` refuses numbers of the do-not-call list.
     """
 

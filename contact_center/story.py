@@ -206,7 +206,10 @@ Event = (
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What is known of a call from its first moment."""
+    """What is known of a call from its first moment.
+
+    ``dialled_at``: when it was dialled, where it had waited in the dialer's queue since ``started_at``.
+    """
 
     id: str
     kind: CallKind
@@ -219,6 +222,7 @@ class Header:
     did: str = ""
     attempt: int = 1
     language: str = "en"
+    dialled_at: datetime | None = None
 
 
 @dataclass(slots=True)

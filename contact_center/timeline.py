@@ -174,7 +174,7 @@ def _fold_dialled(log: CallLog) -> dict[str, Any]:
 def _attempt(log: CallLog, ended: Ended, agents: list[str]) -> dict[str, Any]:
     return {
         "n": log.header.attempt,
-        "at": iso(log.header.started_at),
+        "at": iso(log.header.dialled_at or log.header.started_at),
         "outcome": ended.outcome.value,
         "sip_code": ended.sip_code,
         "agent": agents[0] if agents else None,

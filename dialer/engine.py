@@ -29,6 +29,7 @@ from contact_center.store.facts import CampaignStateChanged
 from contact_center.store.recovery import OpenAttempt
 from contact_center.store.writer import Writer
 from contact_center.terms import CampaignMode, CampaignState
+from contact_center.trunks import Trunks
 from dialer.calling_hours import CallingHours
 from dialer.campaign import CampaignRun, LiveCall, Past
 from dialer.floor import AgentEvent, Floor
@@ -41,7 +42,6 @@ from dialer.previews import Parts, Previews
 from dialer.sharing import Sharing
 from dialer.teams import LOOKED_AT, Teams, few, turn
 from dialer.trace_file import Traces
-from dialer.trunks import Trunks
 from dialer.upkeep import Upkeep
 
 TICK_SECONDS = 0.5  # the longest time between two looks at a campaign that dials ahead, or that could not dial
@@ -276,7 +276,7 @@ class Dialer:
         if want <= 0:
             self._notes.take(run, at, "the pace" if self._floor.crew(run.team).idle else "no free agent", 0)
             return None
-        lines = self.trunks.take_lines(run.options.trunk, min(want, MOST_AT_ONCE))
+        lines = self.trunks.take_lines(run.options.trunk, min(want, MOST_AT_ONCE), now)
         if not lines:
             self._notes.take(run, at, "no free line on the trunks", 0)
             self._starved.add(run.id)
@@ -284,7 +284,7 @@ class Dialer:
             return None
         run.reserved += len(lines)
         self._sharing.count(run)
-        return Want(run, lines, cut=len(lines) < want)
+        return Want(run, lines, now, cut=len(lines) < want)
 
     def _is_speechless(self, run: CampaignRun, at: datetime) -> bool:
         """Whether the law wants words for people for whom nobody is free, that cannot be played yet."""
@@ -298,7 +298,7 @@ class Dialer:
         """The intents of a want are stored or will not be: lines without one are given back."""
         want.run.reserved -= len(want.lines)
         for name in want.lines[used:]:
-            self.trunks.give_back(name)
+            self.trunks.give_back(name, want.taken)
         self._sharing.count(want.run)
 
     def _rest(self, run: CampaignRun) -> float | None:

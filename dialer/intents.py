@@ -16,8 +16,8 @@ from contact_center.silent_text import silent_text
 from contact_center.store.claims import Claim, claim
 from contact_center.store.recovery import OpenAttempt
 from contact_center.terms import CallKind
+from contact_center.trunks import Trunks
 from dialer.campaign import CampaignRun
-from dialer.trunks import Trunks
 
 _AS_THEY_ARE = (
     *("hide_number", "force_hangup", "wrap_up_seconds", "screen_pop_url", "rating_group", "rating_ivr"),
@@ -30,11 +30,12 @@ MOST_AT_ONCE = 50  # intents in one transaction: a burst must not hold the datab
 class Want:
     """Calls that a campaign is to place, with a line taken for each.
 
-    ``cut``: it wanted more than there were lines.
+    ``taken``: when the lines were, in monotonic seconds; ``cut``: it wanted more than there were lines.
     """
 
     run: CampaignRun
     lines: Sequence[str]
+    taken: float
     cut: bool = False
     open_zones: Sequence[str] = ()
 
@@ -98,7 +99,6 @@ def order_of(
     run: CampaignRun, claimed: Claim | OpenAttempt, trunks: Trunks, settings: Settings, fresh_until: float = inf
 ) -> DialOrder:
     """The order of an attempt that is committed, by this process or an earlier one, with what the law asks of it."""
-    there = claimed.trunk in trunks.lines  # an adopted call may be on a trunk since removed
     words = silent_text(run.options, settings.site.language, claimed.intent_at)
     owed = duties(claimed.zones, run.options.hours, run.options.profile, claimed.intent_at)
     return DialOrder(
@@ -112,7 +112,7 @@ def order_of(
         kind=claimed.kind,
         number=claimed.number,
         trunk=claimed.trunk,
-        endpoint=trunks.dial_string(claimed.trunk, claimed.number) if there else "",
+        endpoint=_endpoint(claimed, trunks),
         caller_id=run.options.caller_id,
         team=run.team,
         prefer_agent=claimed.last_agent if run.options.sticky else "",
@@ -120,6 +120,7 @@ def order_of(
         agent_ring_seconds=float(settings.agents.ring_seconds),
         deadline_seconds=min(run.options.connect_deadline, owed.message_seconds or inf),
         ordered_at=claimed.intent_at,
+        queued_at=claimed.queued_at,
         fields=claimed.fields,
         campaign_id=claimed.campaign_id,
         invite_before=owed.invite_before,
@@ -133,3 +134,9 @@ def order_of(
         machine_message=run.options.amd_message,
         **{key: getattr(run.options, key) for key in _AS_THEY_ARE},
     )
+
+
+def _endpoint(claimed: Claim | OpenAttempt, trunks: Trunks) -> str:
+    """The dial string; empty where an adopted call is on a trunk that was removed since."""
+    there = claimed.trunk in trunks.lines
+    return trunks.dial_string(claimed.trunk, claimed.number) if there else ""

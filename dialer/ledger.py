@@ -21,9 +21,9 @@ from contact_center.store.facts import (
 )
 from contact_center.store.recovery import OpenAttempt
 from contact_center.terms import LeadState, Outcome
+from contact_center.trunks import Trunks
 from dialer.campaign import CampaignRun, LiveCall
 from dialer.floor import AgentEvent, agent_number
-from dialer.trunks import Trunks
 
 # What a pacer is told of a call that no person answered. What is not here says nothing of people: the trunk failed,
 # or nobody knows.

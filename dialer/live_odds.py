@@ -108,7 +108,7 @@ class LiveOdds:
         self.useful = enough and found["brier"] < SKILL * found["brier_of_plain_rate"]
 
     def _best_report(self) -> dict[str, Any]:
-        """This run's calibration; an earlier one's until this run has calls enough."""
+        """Of every call scored; where only an earlier run's report was kept, that one until calls suffice."""
         own: dict[str, Any] = self._odds.report()
         return self._earlier if own["calls"] < LEAST_CALLS and self._earlier else own
 
@@ -128,11 +128,12 @@ class LiveOdds:
         """Go on from :meth:`state`. Raises ValueError if it is not of this form."""
         try:
             self._odds.restore(state["learned"])
-            self._level, self._earlier = state["level"], dict(state["report"])
+            earlier = dict(state["report"])
+            self._level, self._earlier = state["level"], ({} if "scores" in state["learned"] else earlier)
             if self._earlier.get("calls", 0) and self._earlier["brier"] is None:
                 raise ValueError("calls without a score")
             self._judge()
-        except (KeyError, TypeError, AttributeError) as error:
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise ValueError(f"this is not the odds' state: {error!r}") from error
 
 

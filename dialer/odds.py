@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import exp, log, pi, sqrt
+from typing import Any
 
 PRIOR_VARIANCE = 0.35  # of a feature's weight on the log-odds scale
 BASE_VARIANCE = 2.0
@@ -57,7 +58,7 @@ class LeadOdds:
         self._mean: dict[str, float] = {"base": log(base_rate / (1.0 - base_rate))}
         self._variance: dict[str, float] = {"base": BASE_VARIANCE}
         self._brier, self._calls, self._answered = 0.0, 0, 0
-        self._buckets = [[0, 0.0, 0] for _ in range(BUCKETS)]
+        self._buckets: list[list[Any]] = [[0, 0.0, 0] for _ in range(BUCKETS)]
 
     def odds(self, moment: LeadMoment) -> float:
         """P(a person answers), between 0 and 1."""
@@ -96,19 +97,42 @@ class LeadOdds:
             "brier": round(self._brier / self._calls, 5),
             "brier_of_plain_rate": round(rate * (1.0 - rate), 5),
             "reliability": [
-                {"calls": n, "forecast": round(total / n, 4), "answered": round(hits / n, 4)}
-                for n, total, hits in self._buckets
+                {
+                    "from": place / BUCKETS,
+                    "to": (place + 1) / BUCKETS,
+                    "calls": n,
+                    "forecast": round(total / n, 4),
+                    "answered": round(hits / n, 4),
+                }
+                for place, (n, total, hits) in enumerate(self._buckets)
                 if n
             ],
         }
 
-    def state(self) -> dict[str, dict[str, float]]:
-        """What has been learned, as JSON can hold it."""
-        return {"mean": dict(self._mean), "variance": dict(self._variance)}
+    def state(self) -> dict[str, Any]:
+        """What has been learned and how good the forecasts were (``scores``), as JSON can hold it."""
+        scores = {
+            "calls": self._calls,
+            "answered": self._answered,
+            "brier": self._brier,
+            "buckets": [list(bucket) for bucket in self._buckets],
+        }
+        return {"mean": dict(self._mean), "variance": dict(self._variance), "scores": scores}
 
-    def restore(self, state: Mapping[str, Mapping[str, float]]) -> None:
-        """Go on from what was learned before."""
-        self._mean, self._variance = dict(state["mean"]), dict(state["variance"])
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from what was learned before; without ``scores`` forecasts are scored anew.
+
+        Raises KeyError, TypeError or ValueError if it is not of the form of :meth:`state`.
+        """
+        mean, variance = dict(state["mean"]), dict(state["variance"])
+        scores = state.get("scores")
+        if scores is not None:
+            buckets = [[int(n), float(total), int(hits)] for n, total, hits in scores["buckets"]]
+            calls, answered, brier = int(scores["calls"]), int(scores["answered"]), float(scores["brier"])
+            if len(buckets) != BUCKETS or sum(bucket[0] for bucket in buckets) != calls:
+                raise ValueError("the scores are not those of one reliability table")
+            self._calls, self._answered, self._brier, self._buckets = calls, answered, brier, buckets
+        self._mean, self._variance = mean, variance
 
     def _score(self, features: Sequence[str]) -> tuple[float, float]:
         mean, variance = self._mean["base"], self._variance["base"]

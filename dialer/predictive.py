@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import ceil
+from math import ceil, floor, isfinite, log10
 from typing import Any
 
 import numpy as np
 
 from dialer.estimators import BIN, Floats, LineLaw
 from dialer.guard import Steering
-from dialer.hearing import Hearing
+from dialer.hearing import MOST_OPEN, Hearing
 from dialer.lookahead import EXACT_AGENTS, Lookahead
 from dialer.pacing import Ages
 
@@ -78,6 +78,8 @@ class Predictive:
         self.hearing.hear(kind, at, ident, outcome)
         if kind == "dial" and self._coming:
             self._told[ident] = self._coming.popleft()
+            if len(self._told) > MOST_OPEN:  # the oldest: its end will never be told
+                del self._told[next(iter(self._told))]
         elif kind in ("answer", "fail") and self._told:
             foretold = self._told.pop(ident, None)
             if foretold is not None:
@@ -186,7 +188,7 @@ class Predictive:
     def explain(self) -> dict[str, Any]:
         """See :meth:`dialer.pacing.Pacer.explain`. Shares as fractions, spans in seconds."""
         rate, steering, hearing = self.line.rate, self.steering, self.hearing
-        told = {key: round(value, 5) if isinstance(value, float) else value for key, value in self._seen.told.items()}
+        told = {key: _kept(value) if isinstance(value, float) else value for key, value in self._seen.told.items()}
         return {
             "reason": self._reason(),
             **told,
@@ -205,9 +207,10 @@ class Predictive:
         binding = str(told.get("binding", "nothing has been decided yet"))
         if binding != "price":
             return binding
+        chance, price = _percents(told["chance"], told["price"])
         return (
-            f"a call answered now would find no agent with {100 * told['chance']:.1f} %, "
-            f"and {100 * told['price']:.1f} % is the most that the limit on abandonment leaves"
+            f"a call answered now would find no agent with {chance}, "
+            f"and {price} is the most that the limit on abandonment leaves"
         )
 
     def remember(self) -> dict[str, Any]:
@@ -233,3 +236,23 @@ class Predictive:
 
 def _array(values: Ages | None) -> Floats:
     return np.asarray(() if values is None else values, dtype=np.float64)
+
+
+def _kept(value: float) -> float:
+    """Five places, and of what is smaller than those three digits: 0.0000012 is not 0."""
+    return round(value, 5) if abs(value) >= 0.01 or not isfinite(value) else float(f"{value:.3g}")
+
+
+def _percents(*shares: float) -> tuple[str, ...]:
+    """Shares in percent with one place, or as many digits as they need to be told from 0 and from each other."""
+    for digits in (2, 3, 4, 5):
+        told = tuple(_percent(100.0 * share, digits) for share in shares)
+        if len(set(told)) == len(set(shares)):
+            break
+    return told
+
+
+def _percent(value: float, digits: int) -> str:
+    if value >= 1.0 or value <= 0.0:
+        return f"{value:.{digits - 1}f} %"
+    return f"{value:.{digits - 1 - floor(log10(value))}f} %" if value >= 1e-6 else "less than 0.000001 %"

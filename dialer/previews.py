@@ -28,12 +28,12 @@ from contact_center.store.facts import PreviewNoted
 from contact_center.store.previews import PreviewLead, preview_leads
 from contact_center.store.writer import Writer
 from contact_center.terms import AgentState, AgentStatus, CampaignMode, CampaignState
+from contact_center.trunks import Trunks
 from dialer.calling_hours import CallingHours
 from dialer.campaign import CampaignRun, LiveCall
 from dialer.fresh import Lists, Look
 from dialer.intents import order_of
 from dialer.ledger import Ledger
-from dialer.trunks import Trunks
 
 SKIPPED_SECONDS = 300.0  # how long an agent is not shown a lead again that he let pass, or has just had
 SPARE_LEADS = 20  # looked at beyond the agents there are, for leads that others are shown or have skipped
@@ -43,12 +43,13 @@ log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class Preview:
-    """A lead at an agent's place. ``until``: monotonic seconds."""
+    """A lead at an agent's place, in the dialer's queue since ``shown_at``. ``until``: monotonic seconds."""
 
     run: CampaignRun
     lead: PreviewLead
     offer: Offer
     card: PreviewCard
+    shown_at: datetime
     until: float
 
 
@@ -133,7 +134,7 @@ class Previews:
             if offer is not None:
                 offer.close()
             return
-        self.shown[seat.ext] = Preview(run, lead, offer, card, parts.clock.monotonic() + seconds)
+        self.shown[seat.ext] = Preview(run, lead, offer, card, at, parts.clock.monotonic() + seconds)
         self._note(card, at, "")
         log.info("lead shown", action="preview", agent=seat.ext, lead_id=lead.id, campaign=run.name)
 
@@ -216,7 +217,8 @@ class Previews:
     async def _intend(self, preview: Preview) -> DialOrder | None:
         """Write the intent down; None where nothing may be sent."""
         parts, run = self._parts, preview.run
-        line = parts.trunks.choose(run.options.trunk)
+        taken = parts.clock.monotonic()
+        line = parts.trunks.choose(run.options.trunk, taken)
         if line is None:
             return None
         claim: Claim | None = None
@@ -224,7 +226,7 @@ class Previews:
             claim, look = await self._claim(preview, line)
         finally:
             if claim is None:
-                parts.trunks.give_back(line)
+                parts.trunks.give_back(line, taken)
         if claim is None:
             return None
         allowed, fresh_until = await parts.lists.allowed([claim], look)
@@ -252,6 +254,7 @@ class Previews:
                 trunk=line,
                 max_attempts=run.options.max_attempts,
                 profile=run.options.profile,
+                queued_at=preview.shown_at,
             )
             return taken, parts.lists.look()
 

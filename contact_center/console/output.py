@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from math import floor, log10
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -68,6 +69,16 @@ def seconds(value: float | None) -> str:
 def share(value: float) -> str:
     """A share from 0 to 1 for people."""
     return f"{100 * value:.1f} %"
+
+
+def percent(value: float | None, places: int = 1) -> str:
+    """A share that may be unknown; one too small for ``places`` is told with two digits, not as nothing."""
+    if value is None:
+        return _DASH
+    told = 100.0 * value
+    if 0.0 < told < 10.0**-places:
+        places = min(1 - floor(log10(told)), 9)
+    return f"{told:.{places}f} %"
 
 
 def count(number: int, noun: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from contact_center.console.output import clean, local, share, table
+from contact_center.console.output import clean, local, percent, share, table
 
 _SEEN = ("idle", "ringing", "waiting", "talking", "wrapping")
 _COLUMNS = ("at", *_SEEN, "answer rate", "expected", "chance", "price", "placed", "bound by")
@@ -23,20 +23,20 @@ def decisions_view(decisions: Sequence[dict[str, Any]], zone: str) -> Renderable
 
 
 def _row(decision: dict[str, Any], zone: str) -> tuple[str, ...]:
-    def shown(key: str, percent: bool = False) -> str:
+    def shown(key: str, as_share: bool = False) -> str:
         value = decision.get(key)
         if not isinstance(value, (int, float)):
             return "-"
-        return f"{100 * value:.1f} %" if percent else f"{value:g}"
+        return percent(value) if as_share else f"{value:g}"
 
     at = decision.get("at")
     return (
         local(at, zone)[11:] if isinstance(at, str) else "-",
         *(shown(key) for key in _SEEN),
-        shown("answer_rate", percent=True),
+        shown("answer_rate", as_share=True),
         shown("expected_answers"),
-        shown("chance", percent=True),
-        shown("price", percent=True),
+        shown("chance", as_share=True),
+        shown("price", as_share=True),
         shown("claimed"),
         clean(str(decision.get("held_back_by") or decision.get("binding") or "")),
     )
@@ -49,10 +49,20 @@ def odds_view(odds: dict[str, Any]) -> RenderableType:
         return Text("Odds per lead: no call has been forecast yet.")
     used = "used" if odds.get("used") else f"not used (better than the plain rate over {needed} calls is asked for)"
     score = f"Brier score {odds['brier']:.4f}, of the plain answer rate {odds['brier_of_plain_rate']:.4f}"
-    bins = [
-        (str(one["calls"]), share(one["forecast"]), share(one["answered"]))
-        for one in odds.get("reliability", [])
+    head = Text(f"Odds per lead over {calls} calls: {score}; {used}.")
+    return Group(head, reliability_view(odds.get("reliability", [])))
+
+
+def reliability_view(bins: Sequence[dict[str, Any]]) -> RenderableType:
+    """How forecasts came true, by tenths of the forecast."""
+    rows = [
+        (
+            f"{share(one['from'])} to {share(one['to'])}" if "from" in one else "-",
+            str(one["calls"]),
+            share(one["forecast"]),
+            share(one["answered"]),
+        )
+        for one in bins
         if one.get("calls")
     ]
-    head = Text(f"Odds per lead over {calls} calls: {score}; {used}.")
-    return Group(head, table(("calls", "forecast", "answered"), bins, title="Reliability of the odds"))
+    return table(("forecasts of", "calls", "forecast", "answered"), rows, title="Reliability of the odds")

@@ -30,8 +30,9 @@ def add(
     wanted = pairs(values or [])
     if did:
         wanted["dids"] = ",".join([*did, *([wanted["dids"]] if "dids" in wanted else [])])
+    by = By(console.actor, console.clock.now())
     with console.writing() as session:
-        queue = admin_queues.add_queue(session, By(console.actor, console.clock.now()), name, wanted)
+        queue = admin_queues.add_queue(session, by, name, wanted, console.settings.trunk)
         document = queue_document(session, queue, list_agents(session))
     console.done(f"Queue {name} is added.", document)
     _note_kept(console, wanted)
@@ -46,8 +47,9 @@ def set_(
 ) -> None:
     """Change a queue."""
     console = console_of(ctx)
+    by = By(console.actor, console.clock.now())
     with console.writing() as session:
-        queue = admin_queues.set_queue(session, By(console.actor, console.clock.now()), name, pairs(values))
+        queue = admin_queues.set_queue(session, by, name, pairs(values), console.settings.trunk)
         document = queue_document(session, queue, list_agents(session))
     console.done(f"Queue {name} is changed.", document)
     _note_kept(console, pairs(values))

@@ -6,6 +6,7 @@ import typer
 
 from contact_center.console import (
     report_abandonment,
+    report_campaign,
     report_detection,
     report_evidence,
     report_queues,
@@ -15,6 +16,8 @@ from contact_center.console import (
 
 app = typer.Typer(help="Reports.", no_args_is_help=False)
 app.command(epilog=report_abandonment.EXAMPLE)(report_abandonment.abandonment)
+app.command(epilog=report_campaign.CAMPAIGN_EXAMPLE)(report_campaign.campaign)
+app.command(epilog=report_campaign.HOURS_EXAMPLE)(report_campaign.hours)
 app.command(epilog=report_detection.EXAMPLE)(report_detection.amd)
 app.command(epilog=report_evidence.EXAMPLE)(report_evidence.evidence)
 app.command(epilog=report_queues.QUEUES_EXAMPLE)(report_queues.queues)

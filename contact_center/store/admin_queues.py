@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -21,12 +22,12 @@ NOT_OBEYED_YET = ("record",)
 _DID = re.compile(r"\+?[0-9A-Za-z]{1,19}\Z")
 
 
-def add_queue(session: Session, by: By, name: str, values: dict[str, str]) -> Queue:
-    """A new queue. Raises UsageError when the name or a DID is taken."""
+def add_queue(session: Session, by: By, name: str, values: dict[str, str], trunks: Collection[str] = ()) -> Queue:
+    """A new queue. ``trunks``: the names in the settings. Raises UsageError when the name or a DID is taken."""
     checked_name(name, "queue")
     if session.scalars(select(Queue).where(col(Queue.name) == name)).first():
         raise UsageError(f"There is already a queue {name}; choose another name, or use `queue set`.")
-    options = _checked(session, name, QueueOptions(), values)
+    options = _checked(session, name, QueueOptions(), values, trunks)
     queue = Queue(name=name, options=options.model_dump(mode="json"))
     session.add(queue)
     session.flush()
@@ -34,18 +35,24 @@ def add_queue(session: Session, by: By, name: str, values: dict[str, str]) -> Qu
     return queue
 
 
-def set_queue(session: Session, by: By, name: str, values: dict[str, str]) -> Queue:
-    """Change options. Raises UsageError naming the key and what is allowed."""
+def set_queue(session: Session, by: By, name: str, values: dict[str, str], trunks: Collection[str] = ()) -> Queue:
+    """Change options. ``trunks``: the names in the settings. Raises UsageError naming the key and what is allowed."""
     queue = find_queue(session, name)
     if not values:
         raise UsageError(f"Say what to change, as ring_seconds=20; known are {', '.join(QueueOptions.model_fields)}.")
-    queue.options = _checked(session, name, queue_options(queue), values).model_dump(mode="json")
+    queue.options = _checked(session, name, queue_options(queue), values, trunks).model_dump(mode="json")
     by.note(session, "queue", name, "set", {"name": name, "options": queue.options}, obey=True)
     return queue
 
 
-def _checked(session: Session, name: str, options: QueueOptions, values: dict[str, str]) -> QueueOptions:
+def _checked(
+    session: Session, name: str, options: QueueOptions, values: dict[str, str], trunks: Collection[str]
+) -> QueueOptions:
     changed = options.changed(**values)
+    missing = next((named for named in changed.trunk if named not in trunks), None) if "trunk" in values else None
+    if missing is not None:
+        known = ", ".join(sorted(trunks)) or "none; add a [trunk.NAME] to the settings"
+        raise UsageError(f"There is no trunk {shown(missing)} in the settings; known are {known}.")
     for key, value in changed.model_dump().items():
         if isinstance(value, str) and any(not c.isprintable() for c in value):
             raise UsageError(f"{key} has control characters; leave them out.")

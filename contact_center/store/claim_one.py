@@ -25,8 +25,12 @@ def claim_one(
     trunk: str,
     max_attempts: int,
     profile: str,
+    queued_at: datetime,
 ) -> Claim | None:
-    """Take this lead, inside the caller's writing transaction; None where it may not be called now after all."""
+    """Take this lead, inside the caller's writing transaction; None where it may not be called now after all.
+
+    ``queued_at``: when the agent was shown it.
+    """
     campaign, lead = session.get(Campaign, campaign_id), session.get(Lead, lead_id)
     if campaign is None or lead is None or campaign.state != CampaignState.RUNNING:
         return None
@@ -48,6 +52,7 @@ def claim_one(
         max_attempts=max_attempts,
         kind=CallKind.PREVIEW,
         profile=profile,
+        queued_at=queued_at,
     )
 
 

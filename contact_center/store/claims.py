@@ -65,6 +65,7 @@ class Claim:
     """A lead taken, with its attempt and call: what a DialOrder needs of the store.
 
     ``n`` numbers this dial among all of the lead's, ``attempts`` counts those used up, this one included.
+    ``queued_at``: when an agent was shown the lead, where one was.
     """
 
     attempt_id: int
@@ -83,6 +84,7 @@ class Claim:
     fields: dict[str, Any]
     attempts: int
     intent_at: datetime
+    queued_at: datetime | None = None
 
 
 def claim(
@@ -170,11 +172,13 @@ def take_row(
     max_attempts: int,
     kind: CallKind,
     profile: str,
+    queued_at: datetime,
 ) -> Claim | None:
-    """Take this very lead unless a list, its attempts or the law hold it back."""
+    """Take this very lead, shown since ``queued_at``, unless a list, its attempts or the law hold it back."""
     if _set_aside(session, [row], max_attempts, profile, now, agent_is_sure=kind is CallKind.PREVIEW):
         return None
-    return _dial(session, [_new_claim(row, campaign_id, campaign, kind, trunk, now)])[0]
+    taken = replace(_new_claim(row, campaign_id, campaign, kind, trunk, now), queued_at=queued_at)
+    return _dial(session, [taken])[0]
 
 
 def _set_aside(
@@ -287,7 +291,7 @@ def _call_row(claim: Claim) -> dict[str, Any]:
         "lead_id": claim.lead_id,
         "did": "",
         "caller_number": claim.number,
-        "started_at": claim.intent_at,
+        "started_at": claim.queued_at or claim.intent_at,
         "wait_seconds": 0.0,
         "ring_seconds": 0.0,
         "talk_seconds": 0.0,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from sqlalchemy import bindparam, column, or_, select, text, update
+from sqlalchemy import bindparam, column, func, or_, select, text, update
 from sqlalchemy.orm import Session
 
 from contact_center.clock import iso
@@ -29,7 +29,8 @@ FORBIDDEN = "EXISTS (SELECT 1 FROM dnc WHERE dnc.number = lead.number AND dnc.ca
 
 CALLS_SINCE = """(
     SELECT count(*) FROM call LEFT JOIN attempt ON attempt.call_id = call.id
-    WHERE (call.caller_number = lead.number OR call.lead_id = lead.id) AND call.started_at > :law_since
+    WHERE (call.caller_number = lead.number OR call.lead_id = lead.id)
+        AND coalesce(attempt.intent_at, call.started_at) > :law_since
         AND call.direction = 'outbound' AND call.kind <> 'callback'
         AND coalesce(attempt.outcome, '') <> 'not_attempted'
 )"""
@@ -37,8 +38,9 @@ CALLS_SINCE = """(
 
 _LEAD, _CALL, _ATTEMPT = table_of(Lead), table_of(Call), table_of(Attempt)
 _WAITS = or_(_LEAD.c.state == LeadState.NEW.value, _LEAD.c.state == LeadState.DUE.value)
+_DIALLED = func.coalesce(_ATTEMPT.c.intent_at, _CALL.c.started_at, type_=Instant())
 _EARLIER = Prepared(
-    select(_CALL.c.id, _CALL.c.started_at, _CALL.c.ended_at, _ATTEMPT.c.outcome)
+    select(_CALL.c.id, _DIALLED.label("dialled_at"), _CALL.c.ended_at, _ATTEMPT.c.outcome)
     .select_from(_CALL.outerjoin(_ATTEMPT, _ATTEMPT.c.call_id == _CALL.c.id))
     .where(
         or_(_CALL.c.caller_number == bindparam("p_number"), _CALL.c.lead_id == bindparam("p_lead")),
@@ -115,7 +117,7 @@ def _hold(session: Session, lead: Claimable, rules: RulesInForce, now: datetime,
     longest = max([lockout, *(cap.seconds for cap in rules.caps)])
     if not longest:
         return None
-    # A call began before it was abandoned: look a little further back than the lock-out reaches.
+    # A call began before it was abandoned, and a preview before it was dialled: look a little further back.
     since = now - timedelta(seconds=longest + 3600.0)
     calls = _EARLIER.rows(session, {"p_number": lead.number, "p_lead": lead.id, "p_since": since})
     holds = list(_caps(calls, rules, now))
@@ -128,7 +130,7 @@ def _hold(session: Session, lead: Claimable, rules: RulesInForce, now: datetime,
 
 def _caps(calls: Iterable[_Earlier], rules: RulesInForce, now: datetime) -> Iterable[Hold]:
     """A cap of three holds until the third-last call is no longer inside its window."""
-    starts = sorted(call.started_at for call in calls if call.outcome != Outcome.NOT_ATTEMPTED)
+    starts = sorted(call.dialled_at for call in calls if call.outcome != Outcome.NOT_ATTEMPTED)
     for cap in rules.caps:
         window = timedelta(seconds=cap.seconds)
         inside = [start for start in starts if start > now - window]
@@ -138,7 +140,7 @@ def _caps(calls: Iterable[_Earlier], rules: RulesInForce, now: datetime) -> Iter
 
 
 class _Earlier(Protocol):
-    started_at: datetime
+    dialled_at: datetime
     ended_at: datetime | None
     outcome: str | None
 

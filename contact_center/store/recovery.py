@@ -34,6 +34,7 @@ class OpenAttempt:
     """An attempt whose end was never written: adopt it if its channel lives, else close it; never repeat it.
 
     ``attempts`` are those the lead has used, this one included; ``last_agent`` and ``zones`` are the lead's.
+    ``queued_at``: when it came into the dialer's queue.
     """
 
     attempt_id: int
@@ -58,6 +59,7 @@ class OpenAttempt:
     connected_at: datetime | None
     fields: dict[str, Any]
     zones: str
+    queued_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,7 @@ def open_attempts(session: Session) -> list[OpenAttempt]:
             _ATTEMPT,
             _CAMPAIGN.c.name.label("campaign"),
             _CALL.c.kind,
+            _CALL.c.started_at.label("queued_at"),
             _LEAD.c.last_agent,
             _LEAD.c.attempts,
             _LEAD.c.fields,
@@ -132,6 +135,7 @@ def open_attempts(session: Session) -> list[OpenAttempt]:
             connected_at=row.connected_at,
             fields=dict(row.fields),
             zones=row.zones,
+            queued_at=row.queued_at,
         )
         for row in rows
     ]

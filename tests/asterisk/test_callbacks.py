@@ -12,6 +12,8 @@ import pytest_asyncio
 from tests.asterisk.callers import MUSIC, Callers, by_hand, kinds
 from tests.asterisk.floor import Floor
 from tests.lab.centre import Centre
+from tests.lab.farend.hearing import OTHER, RINGBACK
+from tests.lab.farend.incoming import IncomingCall
 from tests.lab.farend.numbers import refuses, stays
 from tests.lab.farend.outgoing import OutgoingCall
 from tests.lab.farend.record import two_way_at
@@ -124,6 +126,64 @@ async def test_three_real_attempts_and_no_fourth(callers: Callers):
         (n, "busy", 486, "Agent 2502") for n in (1, 2, 3)
     ]
     assert (record["call_state"], record["agents"]) == ("USER_BUSY_A", ["Agent 2502"])
+    await callers.nothing_left()
+
+
+async def rated(callers: Callers, call_id: str) -> dict[str, Any]:
+    """`call show` once it has a rating."""
+    found: dict[str, Any] = {}
+
+    async def written() -> bool:
+        found.update(await shown(callers, call_id))
+        return found["rating"] is not None
+
+    await until(written, PATIENCE, f"the rating of {call_id}")
+    return found
+
+
+async def test_the_agent_rates_on_the_phone_after_an_attempt_that_was_not_answered_and_after_one_that_was(
+    callers: Callers,
+):
+    did = "442079460508"
+    await callers.floor.cli("rating", "group", "add", "calls")
+    await callers.floor.cli("rating", "option", "add", "calls", "1", "Sale", "--asks-value")
+    await callers.floor.cli("rating", "option", "add", "calls", "2", "Lost")
+    options = {"rating_group": "calls", "rating_ivr": "on", "callback_attempts": "1"}
+    await callers.queue("rates", did, callback="on", **options)
+    phone = await callers.agent("2508", "rates", online=False)
+    for number, keys, wanted in ((refuses(486, 508), "2", "Lost"), (stays(509), "12999#", "Sale")):
+        await order(callers, did, number)
+        await callers.floor.cli("agent", "online", "2508")
+        talk = await phone.incoming(PATIENCE)
+        customer = await callers.far.trunk.until_called(number, PATIENCE)
+        if wanted == "Sale":
+            await customer.until_hears("2508", PATIENCE)
+            await callers.talk(1.0)
+            customer.hangup()
+        await customer.until_over(PATIENCE)
+        over_at = callers.far.clock.now()
+
+        def asked(talk: IncomingCall = talk, over_at: float = over_at) -> bool:
+            return any(OTHER in span.heard and span.start_at > over_at for span in talk.heard().heard)
+
+        await until(asked, PATIENCE, "the menu")
+        assert RINGBACK not in talk.hears()
+        await callers.talk(1.0)
+        talk.press(keys)
+        await talk.until_over(PATIENCE)
+        await callers.floor.until_state("2508", "idle")
+        await callers.floor.cli("agent", "offline", "2508")
+        record = await rated(callers, (await callers.record(number))["id"])
+        rating = record["rating"]
+        assert (rating["option"], rating["value"], rating["source"]) == (
+            wanted,
+            "29.99" if wanted == "Sale" else None,
+            "ivr",
+        )
+        assert (record["kind"], record["agents"]) == ("callback", ["Agent 2508"])
+        if wanted == "Sale":
+            spoke_at = customer.record.answered_at + 1.0
+            assert not [span for span in customer.heard().heard if OTHER in span.heard and span.start_at > spoke_at]
     await callers.nothing_left()
 
 

@@ -64,6 +64,7 @@ async def test_kill_9_of_serve_doubles_nothing_forgets_nothing_and_cuts_no_talk(
         seen = len(customers(centre, numbers))
         await until(lambda seen=seen: len(customers(centre, numbers)) >= seen + 8, 20.0, "the campaign to go on")
         await asyncio.sleep(chance.uniform(0.0, 0.5))
+        await until(lambda: bool(talking(centre)), 20.0, "a talk that must not be cut")
         pairs = talking(centre)
         centre.serve.kill()
         await centre.serve.ended()

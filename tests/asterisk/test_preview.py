@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 import pytest
 
 from tests.asterisk.floor import SHOWN, SOON, Floor
@@ -49,6 +51,7 @@ async def test_the_agent_takes_the_lead_by_star_49_and_the_customer_arrives_in_t
     assert (card["campaign"], card["fields"]) == ("take", {"first_name": "Ann"})
     assert (await floor.show("1501"))["state"] == "offered"
     assert floor.far.log.attempts(number) == []
+    shown_at = datetime.fromisoformat(card["until_at"]) - timedelta(seconds=20)
     code = phone.dial("*49")
     await code.until_answered(2.0)
     customer = await floor.called(number, SOON)
@@ -60,7 +63,12 @@ async def test_the_agent_takes_the_lead_by_star_49_and_the_customer_arrives_in_t
     assert floor.rung(phone) == [], "his phone is not rung: he is in the call already"
     record = await floor.record("take", number)
     assert [span["kind"] for span in record["timeline"]] == ["queue", "queue_callback", "conversation"]
-    assert record["timeline"][0]["seconds"] == 0
+    queue, waited, _ = record["timeline"]
+    assert (queue["seconds"], datetime.fromisoformat(queue["at"])) == (0, shown_at)
+    assert datetime.fromisoformat(waited["at"]) == shown_at
+    answered_at = customer.record.answered_at
+    assert waited["seconds"] == pytest.approx(answered_at - shown_at.timestamp(), abs=0.25)
+    assert datetime.fromisoformat(record["attempts"][0]["at"]) > shown_at
     assert (record["kind"], record["agents"], record["disposition"]) == ("preview", ["Agent 1501"], "connected")
     await floor.until_state("1501", "idle")
 

@@ -205,6 +205,32 @@ async def test_the_category_menu_follows_the_rating_when_the_caller_hangs_up_fir
     assert heard_no_prompt(caller, agent)
 
 
+async def test_after_a_transfer_the_agent_who_has_the_caller_last_is_asked_and_the_first_one_is_not(callers: Callers):
+    did, number = "442079463110", "+447400003110"
+    await group(callers.floor, "given")
+    await callers.queue("given", did, rating_group="given", rating_ivr="on")
+    first_phone = await callers.agent("3110", "given")
+    second_phone = await callers.floor.agent("3111", team="given-to")
+    caller, first = await talk(callers, first_phone, did, number)
+    first.press("*73111#")
+    second = await second_phone.incoming(10.0)
+    await second.until_hears("3110", 5.0)
+    first.hangup()
+    await both_hear(caller, second, "3111", number)
+    await callers.talk(1.0)
+    caller.hangup()
+    await second.until_hears(PROMPT, 3.0)
+    second.press("2")
+    await second.until_over(5.0)
+    record = await rated(callers, number)
+    assert (record["rating"]["option"], record["agents"]) == ("Lost", ["Agent 3110", "Agent 3111"])
+    assert heard_no_prompt(caller, second)
+    raters = {row["agent"] for row in (await callers.floor.cli("report", "ratings"))["agents"]}
+    assert "Agent 3111" in raters
+    assert "Agent 3110" not in raters
+    await callers.nothing_left()
+
+
 async def test_on_an_open_line_the_menu_is_heard_in_the_line_which_is_free_again_afterwards(callers: Callers):
     did, floor = "442079463106", callers.floor
     await group(floor, "line")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
@@ -28,14 +29,22 @@ MENU_SOUNDS = frozenset((RATE, PRESS, VALUE, SORRY, SAVED, "sound:vm-goodbye", "
 
 
 class Menus:
-    """The menus of a world; ``facts`` are what the store is told."""
+    """The menus of a world; ``facts`` are what the store is told, and ``store`` is it where there is one."""
 
-    def __init__(self, env: Services, *, limit_seconds: float = 60.0) -> None:
+    def __init__(
+        self, env: Services, *, limit_seconds: float = 60.0, store: Callable[[Fact], None] | None = None
+    ) -> None:
         self.facts: list[Fact] = []
+        self._store = store
         sounds = MenuPrompts(Speech("", Path("/nonexistent"), env.ari.spawn), env.settings.site.currency)
         self.book = ChoiceBook()
         self.book.load((GROUP, QUIET), CATEGORIES)
-        env.after = AfterCalls(self.book, sounds, self.facts.append, env.clock.now, limit_seconds=limit_seconds)
+        env.after = AfterCalls(self.book, sounds, self._told, env.clock.now, limit_seconds=limit_seconds)
+
+    def _told(self, fact: Fact) -> None:
+        self.facts.append(fact)
+        if self._store is not None:
+            self._store(fact)
 
     @property
     def rated(self) -> list[tuple[str, str | None]]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 
-from contact_center.terms import AgentState, Outcome
+from contact_center.clock import iso
+from contact_center.terms import AgentState, CallKind, Outcome
 from tests.calls.world import PHONE, make_order, world
 from tests.support.fake_ari import SILENT, FarEnd
 from tests.support.virtual_clock import on_virtual_clock, run_virtual, virtual_now
@@ -284,3 +286,29 @@ async def test_a_dial_that_asterisk_itself_refuses_was_not_attempted():
         centre.app.place(make_order())
         result = await centre.ended("call-1")
         assert (result.outcome, result.rang, result.certain) == (Outcome.NOT_ATTEMPTED, False, True)
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_a_previewed_customer_waits_in_the_dialers_queue_since_the_agent_was_shown_him(answers):
+    async def life() -> None:
+        async with world(PHONE) as centre:
+            customer = FarEnd(rings_after=0.1, answers_after=4.0 if answers else None, hangs_up_after=6.0)
+            centre.fake.far("PJSIP/customer-1@trunk", customer)
+            offer = centre.roster.reserve("", "showing")
+            shown_at = virtual_now()
+            await asyncio.sleep(20)
+            order = make_order(kind=CallKind.PREVIEW, queued_at=shown_at)
+            offer.call_id = order.call_id
+            centre.app.place_held(order, offer, None)
+            record = (await centre.ended("call-1")).record
+            kinds = [event["kind"] for event in record["timeline"]]
+            assert kinds == ["queue", "queue_callback", *(["conversation"] if answers else [])]
+            assert [event["at"] for event in record["timeline"][:2]] == [iso(shown_at)] * 2
+            waited = 24.0 if answers else 20.1 + 15.0
+            assert [event["seconds"] for event in record["timeline"][:2]] == [0.0, pytest.approx(waited, abs=0.2)]
+            assert record["timeline"][1]["label"] == ("" if answers else "1 unanswered call completed")
+            assert (record["started_at"], record["wait_seconds"]) == (iso(shown_at), pytest.approx(waited, abs=0.2))
+            assert record["attempts"][0]["at"] == iso(order.ordered_at)
+            assert order.ordered_at - shown_at >= timedelta(seconds=20)
+
+    run_virtual(life())

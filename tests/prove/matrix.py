@@ -41,7 +41,7 @@ REAL_AGI = "tests/unit/agi/test_on_real_asterisk.py::test_"
 AGI_HEADER = "tests/properties/test_agi_header.py::test_"
 CONTRACT = "tests/contract/test_ari.py::test_"
 SCHEMA = "tests/unit/store/test_schema.py::test_"
-TRUNKS = "tests/unit/dialer/test_trunks.py::test_"
+TRUNKS = "tests/unit/contact_center/test_trunks.py::test_"
 OUTBOUND = "tests/calls/test_outbound.py::test_"
 
 ROWS: tuple[Row, ...] = (

@@ -51,6 +51,8 @@ def _run(program: object, asked: dict[str, object], streams: list[int]) -> None:
         os.environ.update(asked["environment"])  # type: ignore[call-overload]
         for number, stream in enumerate(streams):
             os.dup2(stream, number)
+        # The old ones remember whether what they wrote to before could be sought in.
+        sys.stdout, sys.stderr = (os.fdopen(number, "w", buffering=1, closefd=False) for number in (1, 2))
         sys.argv = ["callwright", *asked["words"]]  # type: ignore[misc]
         program()  # type: ignore[operator]
     except SystemExit as end:

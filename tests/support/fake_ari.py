@@ -228,6 +228,7 @@ class FakeAri:
     def new_name(self, endpoint: str) -> str:
         """A channel's name."""
         tech, _, rest = endpoint.partition("/")
+        rest = rest.partition("/sip:")[0]  # an endpoint and the address that is dialled by it
         return f"{tech}/{rest.rpartition('@')[2]}-{next(self._names):08x}"
 
     def app(self, name: str) -> FakeApp:

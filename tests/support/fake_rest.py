@@ -44,6 +44,7 @@ class FakeRest(FakeSounds):
             ("POST", "channels/([^/]+)/continue", self._continue),
             ("GET", "channels/([^/]+)/variable", self._get_variable),
             ("POST", "channels/([^/]+)/snoop/([^/]+)", self._snoop),
+            ("POST", "channels/([^/]+)/play", self._whisper),
             ("POST", "channels/([^/]+)/play/([^/]+)", self._play_channel),
             ("POST", "channels/([^/]+)/record", lambda p, i: self._record(self._stasis(i), p)),
             ("POST", "channels/([^/]+)/transfer_progress", lambda p, i: self._stasis(i).told.append(p["states"])),
@@ -274,6 +275,11 @@ class FakeRest(FakeSounds):
         self.fake.leave_stasis(channel)
         channel.context, channel.extension = params.get("context", ""), params.get("extension", "s")
         asyncio.get_running_loop().call_soon(self._to_dialplan, channel)
+
+    def _whisper(self, params: Params, snoop_id: str) -> None:
+        """A sound that only the party hears who is snooped on."""
+        target = self._channel(self._channel(snoop_id).name.removeprefix("Snoop/"))
+        target.heard.extend((self.fake.time(), media) for media in params["media"])
 
     def _snoop(self, params: Params, channel_id: str, snoop_id: str) -> Any:
         target = self._channel(channel_id)

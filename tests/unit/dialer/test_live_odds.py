@@ -58,6 +58,24 @@ def test_what_was_learned_is_json_and_the_next_start_goes_on_with_it():
         assert after.forecast(lead(number), AT).odds == pytest.approx(good.forecast(lead(number), AT).odds)
 
 
+def test_the_calibration_counts_on_through_a_restart_from_the_first_call():
+    few, after = taught(LiveOdds(), 60, told_apart=True), LiveOdds()
+    after.restore(json.loads(json.dumps(few.state())))
+    assert after.report() == few.report()
+    taught(after, 100, told_apart=True)
+    assert after.report()["calls"] == 160
+
+
+def test_a_report_kept_without_its_counts_stands_until_there_are_calls_enough():
+    state = json.loads(json.dumps(taught(LiveOdds(), 1200, told_apart=True).state()))
+    del state["learned"]["scores"]
+    after = LiveOdds()
+    after.restore(state)
+    assert after.report()["calls"] == 1200
+    taught(after, LEAST_CALLS, told_apart=True)
+    assert after.report()["calls"] == LEAST_CALLS
+
+
 @pytest.mark.parametrize("state", [{}, {"learned": {}}, {"learned": {"mean": 3}, "level": 1, "report": {}}, {"x": 1}])
 def test_what_is_no_state_is_refused(state):
     with pytest.raises(ValueError, match="odds' state"):

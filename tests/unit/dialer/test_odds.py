@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from math import exp
 
 import numpy as np
@@ -74,6 +75,34 @@ def test_what_was_learned_can_be_stored():
     later.restore(odds.state())
     moment = moments(1, 9)[0]
     assert later.odds(moment) == odds.odds(moment)
+
+
+def test_the_calibration_goes_on_where_it_stood_before_a_restart():
+    whole, first, later = taught(500), taught(300), LeadOdds()
+    later.restore(json.loads(json.dumps(first.state())))
+    assert later.report() == first.report()
+    rng = np.random.default_rng(1)
+    rng.random(300)
+    for moment in moments(500, 2)[300:]:
+        later.observe(moment, bool(rng.random() < truth(moment)))
+    assert later.report() == whole.report()
+    assert later.report()["calls"] == 500
+
+
+def test_a_state_without_scores_is_scored_anew_and_half_a_one_is_refused():
+    learned = taught(300).state()
+    later = LeadOdds()
+    later.restore({"mean": learned["mean"], "variance": learned["variance"]})
+    assert later.report()["calls"] == 0
+    for scores in ({}, {**learned["scores"], "buckets": []}, {**learned["scores"], "calls": 7}):
+        with pytest.raises((KeyError, ValueError)):
+            LeadOdds().restore({**learned, "scores": scores})
+
+
+def test_each_line_of_the_reliability_table_says_which_forecasts_it_counts():
+    for line in taught(3000).report()["reliability"]:
+        assert line["from"] <= line["forecast"] <= line["to"]
+        assert line["to"] - line["from"] == pytest.approx(0.1)
 
 
 def test_without_calls_the_report_says_so():

@@ -9,9 +9,10 @@ import pytest
 
 from dialer.estimators import AnswerRate, HandleLaw, LineLaw
 from dialer.guard import Steering
-from dialer.hearing import Hearing
+from dialer.hearing import MOST_OPEN, Hearing
 from dialer.lookahead import Lookahead
 from dialer.pacing import make_pacer
+from dialer.predictive import Predictive
 from dialer.simulation.laws import Laws
 from dialer.simulation.world import World
 from dialer.trace import Recorder, replay
@@ -79,6 +80,54 @@ def test_the_reason_of_a_decision_is_a_sentence_with_its_numbers():
     assert "would find no agent" in pacer.explain()["reason"]
     pacer.decide(1.0, [], 0, [], [], 0, 0)
     assert pacer.explain()["reason"] == "nobody is on line"
+
+
+def explained(chance: float, price: float) -> str:
+    pacer = Predictive(target=0.03, connect_deadline=2.0, ring_timeout=25.0, max_lines=None, windows=())
+    pacer._say(1, "price", chance=chance, price=price)
+    return str(pacer.explain()["reason"])
+
+
+@pytest.mark.parametrize(
+    ("chance", "price", "said"),
+    [
+        (0.1234, 0.25, ("12.3 %", "25.0 %")),
+        (0.0004, 0.00031, ("0.040 %", "0.031 %")),
+        (0.00041, 0.000409, ("0.0410 %", "0.0409 %")),
+        (0.0, 0.00000042, ("0.0 %", "0.000042 %")),
+        (1e-12, 0.02, ("less than 0.000001 %", "2.0 %")),
+        (0.3, 0.3, ("30.0 %", "30.0 %")),
+    ],
+)
+def test_small_odds_and_prices_are_told_with_the_digits_that_tell_them_apart(chance, price, said):
+    reason = explained(chance, price)
+    assert f"no agent with {said[0]}, and {said[1]} is the most" in reason
+
+
+def test_small_numbers_of_a_decision_are_not_rounded_to_nothing():
+    pacer = Predictive(target=0.03, connect_deadline=2.0, ring_timeout=25.0, max_lines=None, windows=())
+    pacer._say(1, "price", chance=0.00000123456, price=0.1234567, room=float("inf"))
+    told = pacer.explain()
+    assert (told["chance"], told["price"], told["room"]) == (0.00000123, 0.12346, float("inf"))
+
+
+def test_calls_with_told_odds_whose_end_is_never_told_do_not_pile_up():
+    pacer = Predictive(
+        target=0.03, connect_deadline=2.0, ring_timeout=25.0, max_lines=None, windows=(), history=learned_history()
+    )
+    dialled = 0
+    while dialled < MOST_OPEN + 3000:
+        placed = pacer.decide(float(dialled), [], 400, [], [], 400, 0, next_odds=[0.25] * 3000)
+        for _ in range(placed):
+            pacer.observe("dial", float(dialled), dialled)
+            dialled += 1
+    assert len(pacer._told) == MOST_OPEN
+    before = pacer.explain()["odds_calibration"]
+    pacer.observe("answer", float(dialled), 5)  # long forgotten
+    assert pacer.explain()["odds_calibration"] == before
+    pacer.observe("answer", float(dialled), dialled - 1)
+    assert pacer.explain()["odds_calibration"] > before
+    assert len(pacer._told) == MOST_OPEN - 1
 
 
 def test_a_trace_replays_to_the_same_numbers():

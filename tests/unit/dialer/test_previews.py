@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from sqlalchemy import select
 
-from contact_center.models import Attempt, Campaign, Outbox
+from contact_center.models import Attempt, Call, Campaign, Outbox
 from contact_center.store.admin import By
 from contact_center.store.admin_dnc import add_dnc
 from contact_center.store.engine import reading, writing
+from contact_center.store.recovery import open_attempts
 from contact_center.terms import AgentState, CallKind, LeadState, Outcome
 from tests.lab.until import until
 from tests.unit.dialer.test_engine import Desk, desk, numbers
@@ -43,6 +46,22 @@ async def test_what_an_agent_takes_is_called_for_him_with_the_intent_stored_befo
             assert session.scalars(select(Attempt)).one().channel_id == order.channel_id
         assert d.placer.cards == {}
         assert await d.dialer.previews.take("1001") is None, "he is shown nothing more"
+
+
+async def test_a_call_begins_when_its_lead_was_shown_and_its_attempt_when_the_agent_took_it(tmp_path):
+    async with desk(tmp_path, agents=1, campaigns={"look": {"leads": numbers(1), **PREVIEW}}) as d:
+        await shown(d, 1)
+        shown_at = d.placer.cards["1001"].until_at - timedelta(seconds=5)
+        await until(lambda: d.clock.now() > shown_at + timedelta(seconds=0.2), 3.0, "the agent to look at the lead")
+        order = await d.dialer.previews.take("1001")
+        assert order is not None
+        assert order.started_at == shown_at
+        assert order.ordered_at - shown_at >= timedelta(seconds=0.2)
+        with reading(d.engine) as session:
+            assert session.scalars(select(Call)).one().started_at == shown_at
+            assert session.scalars(select(Attempt)).one().intent_at == order.ordered_at
+            [left] = open_attempts(session)
+        assert (left.queued_at, left.intent_at) == (shown_at, order.ordered_at), "the next process knows it too"
 
 
 async def test_a_skipped_lead_goes_to_the_next_agent_and_the_agent_gets_the_next_lead(tmp_path):

@@ -168,6 +168,22 @@ def test_the_predicates_say_the_same_in_sql(engine: Engine) -> None:
     assert found == [leads[1]]
 
 
+def test_a_preview_counts_from_its_dial_not_from_when_the_agent_was_shown_the_lead(engine: Engine) -> None:
+    with writing(engine) as session:
+        campaign = add_campaign(session)
+        lead = add_lead(session, campaign, TAMPA, zones=FLORIDA)
+        for n in range(3):
+            called(session, lead, campaign, NOON + n * HOUR)
+        session.execute(text("UPDATE lead SET state = 'new'"))
+        for call in session.scalars(select(Call)):
+            call.started_at -= timedelta(minutes=50)
+        session.flush()
+        assert calls_since(session, [lead], NOON - timedelta(minutes=1)) == {lead: 3}
+    found = hold(engine, lead, NOON + timedelta(hours=23, minutes=30))
+    assert found is not None
+    assert found.until == NOON + timedelta(hours=24)
+
+
 @dataclass
 class Race:
     """What two threads did: when the entry was committed, and which claims came when."""
