@@ -278,8 +278,8 @@ class CallbackCall:
         welcome = self._parts.prompts.message("welcome_message", options.welcome_message, language)
         may_force = options.force_hangup or self._parts.lines.by_channel(leg.channel.id) is not None
         after.talks(leg.channel, offer, Asked.of_queue(self.kept.call_id, options, language))
-        wrap_up, music = options.wrap_up_seconds, options.music
-        talk = Talk(self._env, customer, self.log, offer.ext, side=side, after=after, wrap_up=wrap_up, music=music)
+        parties, wrap_up, music = (self._env, customer, self.log, offer.ext), options.wrap_up_seconds, options.music
+        talk = Talk(*parties, side=side, after=after, wrap_up=wrap_up, music=music, record=options)
         began = self._env.clock.monotonic()
         try:
             heard = () if isinstance(leg, AdoptedLeg) else welcome

@@ -16,6 +16,7 @@ from contact_center.settings import Settings
 
 if TYPE_CHECKING:
     from ari_app.talks import Talking
+    from ari_app.tapes import Tapes
     from ari_app.transfer import Targets
 
 
@@ -41,7 +42,7 @@ class Services:
     calls; ``words(text)`` are the sounds of a message that are ready to be played; ``forbid(order)`` remembers that
     this person wants no more calls; ``take_preview(ext, leg)`` calls the lead that an agent is shown, his own call
     ``leg`` (a Channel) waiting for it. ``after``: what agents are asked when the customer has gone; None: nothing.
-    ``targets``: whom an agent may consult; None: nobody.
+    ``targets``: whom an agent may consult; None: nobody. ``tapes``: who records talks; None: nobody.
     """
 
     ari: AriClient
@@ -57,3 +58,4 @@ class Services:
     take_preview: Callable[[str, object], Awaitable[DialOrder | None]] = _nothing_shown
     after: AfterCalls | None = None
     targets: Targets | None = None
+    tapes: Tapes | None = None

@@ -66,6 +66,8 @@ class DialOrder:
     message_required: bool = False
     opt_out: str = "company"
     opt_out_key: str = "9"
+    record: bool = False
+    record_announcement: str = ""
 
     def is_late(self, at: datetime, monotonic: float) -> bool:
         """Whether nothing may be sent for it any more, though it was intended."""

@@ -127,4 +127,6 @@ def order_of(
         message_required=words.required,
         opt_out=run.options.opt_out,
         opt_out_key=run.options.opt_out_key,
+        record=run.options.record,
+        record_announcement=run.options.record_announcement,
     )

@@ -21,10 +21,7 @@ from contact_center.terms import CampaignState
 
 app = typer.Typer(help="Campaigns: lists of leads and how to call them.", no_args_is_help=False)
 Name = typer.Argument(metavar="NAME")
-NOT_OBEYED_YET = (
-    "amd",
-    "record",
-)  # keys that later parts of the product obey
+NOT_OBEYED_YET = ("amd",)  # keys that later parts of the product obey
 _KEYS = "mode, multiplier, team or any option, such as ring_seconds=25 or hours=09:00-20:00."
 
 

@@ -175,6 +175,7 @@ CAMPAIGN_VALUES = {
     "sticky": ("off", False),
     "hide_number": ("on", True),
     "record": ("on", True),
+    "record_announcement": ("This call is recorded.", "This call is recorded."),
     "screen_pop_url": ("https://crm.example/{lead_id}", "https://crm.example/{lead_id}"),
     "rating_group": ("sales", "sales"),
     "rating_ivr": ("on", True),
