@@ -1,7 +1,7 @@
 """A talk recorded: both sides in one file, made by Asterisk from a channel that snoops on the customer's.
 
-What the customer says and hears is in it, whoever talks to him: not what his agent says to a colleague while he is on
-hold, nor what a supervisor whispers. Nothing here is waited for by the call, and none of its troubles reach it.
+What the customer says and hears is in it, whoever talks to him: nothing while he is on hold, and never what a
+supervisor whispers. Nothing here is waited for by the call, and none of its troubles reach it.
 """
 
 from __future__ import annotations
@@ -82,19 +82,23 @@ class Tape:
         self._found = found
         self.snoop = found or ari.channel(f"{TAPES}{order.call_id}-{uuid4().hex[:6]}")
         self._recording: Recording | None = None
+        self._stirred, self._has_moved, self._is_in = asyncio.Event(), False, True
 
     async def run(self) -> None:
         """Announce it, record until cancelled or the customer leaves, and see to it that it grows."""
+        customer = self._order.customer
+        customer.on_bridged.append(self._on_moved)
         try:
             await self._begin()
-            if self._recording is not None:
-                await self._watch(self._recording)
+            while self._recording is not None and await self._watch(self._recording):
+                await self._rest()
         except HungUp as hangup:
-            if hangup.channel is not self._order.customer:
+            if hangup.channel is not customer:
                 self.alarm("the channel that records has gone")
         except (AriError, TimeoutError) as error:
             self.alarm(f"it could not be made: {error or 'Asterisk is too slow'}")
         finally:
+            customer.on_bridged.remove(self._on_moved)
             await finish(self._end())
 
     async def pause(self, *, on: bool) -> None:
@@ -123,6 +127,7 @@ class Tape:
     async def _begin(self) -> None:
         if self._found is not None and (state := await self._state("live")) in ("recording", "paused"):
             self._recording, self.paused = Recording(self._ari, self.name), state == "paused"
+            self._recording.finished.add_done_callback(lambda _: self._stirred.set())
             self._told.note(self, "adopted")
             return
         was_cut = self._order.adopted and bool(await self._state("stored"))
@@ -131,19 +136,40 @@ class Tape:
             return
         if self._found is not None:  # it snoops, and records nothing
             await self._found.hang_up()
-            self.snoop = self._ari.channel(f"{TAPES}{self.call_id}-{uuid4().hex[:6]}")
+        await self._record()
+        self._told.note(self, "cut" if was_cut else "began")
+
+    async def _record(self) -> None:
+        self.snoop = self._ari.channel(f"{TAPES}{self.call_id}-{uuid4().hex[:6]}")
         snoop = await self._order.customer.snoop(self.snoop.id, spy="both", app_args=(ARGUMENT, self.call_id))
         async with asyncio.timeout(ENTER_SECONDS):
             await snoop.entered
         self._recording = await snoop.record(self.name, query={"ifExists": "append"})
+        self._recording.finished.add_done_callback(lambda _: self._stirred.set())
         if self.paused:
             await self._pause(on=True)
-        self._told.note(self, "cut" if was_cut else "began")
 
     async def _end(self) -> None:
-        if self._recording is not None:
-            await self._recording.stop()
+        if (recording := self._recording) is not None:
+            await recording.stop()
         await self.snoop.hang_up()
+
+    async def _rest(self) -> None:
+        """While he is on hold; and then with a new channel: one that was there before may have lost a side."""
+        recording = self._recording
+        await self._end()
+        if recording is not None:
+            async with asyncio.timeout(END_SECONDS):
+                await recording.finished
+        while not self._is_in:
+            await self._stirred.wait()
+            self._stirred.clear()
+        self._has_moved = False
+        await self._record()
+
+    def _on_moved(self, is_in: bool) -> None:
+        self._has_moved, self._is_in = True, is_in
+        self._stirred.set()
 
     async def _pause(self, *, on: bool) -> None:
         await self._ari.request("POST" if on else "DELETE", f"recordings/live/{part(self.name)}/pause")
@@ -160,24 +186,26 @@ class Tape:
 
     # -- while it is made -----------------------------------------------------------------------------
 
-    async def _watch(self, recording: Recording) -> None:
-        """Until it is over: an alarm when it ends by itself, or its file stands still."""
-        loop = asyncio.get_running_loop()
-        size, grew_at = -1, loop.time()
-        while not recording.finished.happened:
+    async def _watch(self, recording: Recording) -> bool:
+        """Until he is put on hold or joined to somebody else (True), or it ends by itself; its growth is watched."""
+        size, grew_at, loop = -1, asyncio.get_running_loop().time(), asyncio.get_running_loop()
+        while not (self._has_moved or recording.finished.happened):
+            self._stirred.clear()
             try:
                 async with asyncio.timeout(LOOK_SECONDS):
-                    await recording.finished
+                    await self._stirred.wait()
             except TimeoutError:
                 now = await asyncio.to_thread(_size, self._path) if self._path is not None else size + 1
                 if now > size or self.paused:
                     size, grew_at, self.trouble = now, loop.time(), ""
                 elif not self.trouble and loop.time() - grew_at >= STILL_SECONDS:
                     self.alarm(f"its file stands still at {now} bytes" if now >= 0 else "its file is not there")
-        event = recording.finished.value
+        if self._has_moved:
+            return True
         await self._order.customer.gone_within(END_SECONDS)
         if not self._order.customer.gone.happened:
-            self.alarm(f"Asterisk ended it: {event.cause or 'no reason given'}")
+            self.alarm(f"Asterisk ended it: {recording.finished.value.cause or 'no reason given'}")
+        return False
 
 
 def _size(path: Path) -> int:
