@@ -13,7 +13,7 @@ import structlog
 
 from ari_app.channel import Channel
 from ari_app.client import AriClient
-from ari_app.recording import ARGUMENT, TAPES, Tape, ToRecord, TapeOrder
+from ari_app.recording import ARGUMENT, TAPES, Tape, TapeOrder, ToRecord
 from ari_app.snapshot import Snapshot
 from contact_center.clock import Clock
 from contact_center.settings import Asterisk
