@@ -144,10 +144,9 @@ async def test_a_pause_that_asterisk_refuses_is_an_alarm():
     async with queue_world(**SETTINGS) as centre:
         recorder = Recorder(centre)
         await recorder.talk()
-        recorder.fake.refuses_with = 500
+        recorder.fake.destroy(next(c for c in recorder.fake.channels.values() if c.endpoint == "Snoop/cw-1"), 16)
         await recorder.tapes.pause("call-1", on=True)
         assert "could not be paused" in recorder.alarms[0]
-        recorder.fake.refuses_with = None
         await recorder.over()
 
 

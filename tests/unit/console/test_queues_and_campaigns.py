@@ -91,6 +91,7 @@ QUEUE_VALUES = {
     "language": ("da", "da"),
     "source": ("web", "web"),
     "record": ("on", True),
+    "record_announcement": ("custom/recorded", "custom/recorded"),
 }
 
 
