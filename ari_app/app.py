@@ -84,6 +84,8 @@ class App:
     def take(self, order: DialOrder) -> OutboundCall:
         """The call of an order, known from now on."""
         call = self.calls[order.channel_id] = OutboundCall(order, self.env, self.lines)
+        if self.env.tapes is not None:
+            self.env.tapes.prepare(order, self.env.settings.site.language)
         return call
 
     def start(self, call: OutboundCall, story: Coroutine[Any, Any, None]) -> None:

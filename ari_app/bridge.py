@@ -74,11 +74,14 @@ class Bridge:
             self.plain = False  # it may be the bridge that has gone: never to be used again
             raise
         self.members.update(channels)
+        for channel in channels:
+            channel.tell_bridged(is_in=True)
 
     async def remove(self, *channels: Channel) -> None:
         """Let `channels` out; harmless where one is out already or has gone."""
         for channel in channels:
             self.members.discard(channel)
+            channel.tell_bridged(is_in=False)
             try:
                 query = {"channel": channel.id}
                 await self._line.request("POST", f"bridges/{part(self.id)}/removeChannel", query=query)

@@ -289,10 +289,9 @@ class CallbackCall:
         welcome = self._parts.prompts.message("welcome_message", options.welcome_message, language)
         may_force = options.force_hangup or self._parts.lines.by_channel(leg.channel.id) is not None
         calls, moved, wrap_up, music = self.log, self._told.moved, options.wrap_up_seconds, options.music
+        parties = (self._env, customer, calls, offer.ext)
         after.talks(leg.channel, offer, self._asked())
-        talk = Talk(
-            self._env, customer, calls, offer.ext, side=side, after=after, moved=moved, wrap_up=wrap_up, music=music
-        )
+        talk = Talk(*parties, side=side, after=after, moved=moved, wrap_up=wrap_up, music=music, record=options)
         began = self._env.clock.monotonic()
         try:
             heard = () if isinstance(leg, AdoptedLeg) else welcome

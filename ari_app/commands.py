@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from itertools import count
 from typing import TYPE_CHECKING, Any, Literal
@@ -34,6 +34,7 @@ class ChannelCommands:
         self._line = line
         self._playbacks: set[Playback] = set()
         self._recording: Recording | None = None
+        self.on_bridged: list[Callable[[bool], None]] = []  # told when it is let into a bridge, or out
         self._numbers = count(1)
 
     @property
@@ -63,6 +64,11 @@ class ChannelCommands:
         """Whether a sound plays to it or it is being recorded: some commands wait for the end of that."""
         recording = self._recording is not None and not self._recording.finished.happened
         return recording or bool(self._playbacks)
+
+    def tell_bridged(self, *, is_in: bool) -> None:
+        """It was let into a bridge, or out of one."""
+        for told in tuple(self.on_bridged):
+            told(is_in)
 
     async def stop_sounds(self) -> None:
         """Stop all that plays to it, and see it end: what began in that very moment may miss a stop."""

@@ -193,9 +193,7 @@ class InboundCall:
             )
             self.log.add(story.Left(self._now(), Party.SYSTEM))
             return False
-        await self._words.say(
-            "greeting", self._desk.prompts.message("greeting", rules.options.greeting, self._language)
-        )
+        await self._words.greet(self._desk.prompts, rules.options, self._language)
         return True
 
     def _ended_at(self) -> datetime:
@@ -336,6 +334,7 @@ class InboundCall:
                 moved=self._told_to.moved,
                 wrap_up=options.wrap_up_seconds,
                 music=options.music,
+                record=options,
             )
             served = await talk.until_over(leg, may_force=may_force, welcome=media)
             if not served:

@@ -34,7 +34,7 @@ from contact_center.terms import NumberCheck
 UNKNOWN = "unknown"
 """What stands for the number of a caller who does not show one, or shows something else."""
 
-MESSAGES = ("greeting", "welcome_message", "closed_message", "overflow_message")
+MESSAGES = ("greeting", "welcome_message", "closed_message", "overflow_message", "record_announcement")
 """The messages that a queue's settings may hold."""
 
 T = TypeVar("T")

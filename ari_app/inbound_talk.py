@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, AsyncExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,7 +16,7 @@ import structlog
 from ari_app import prompts
 from ari_app.after_call import After
 from ari_app.agent_keys import Action, ConsultWith, Dispose, ForceHangUp, InConsult, PassOn, obeyed_keys, pass_on
-from ari_app.agent_leg import DialledLeg, Leg, NotTaken
+from ari_app.agent_leg import AdoptedLeg, DialledLeg, Leg, NotTaken
 from ari_app.agent_line import LineLeg
 from ari_app.bridge import Bridge
 from ari_app.channel import Channel
@@ -26,6 +26,7 @@ from ari_app.errors import AriError, HungUp
 from ari_app.events import ChannelTransfer
 from ari_app.moment import Moment
 from ari_app.queue_music import Music
+from ari_app.recording import TapeOrder, ToRecord
 from ari_app.scope import finish
 from ari_app.services import Services
 from ari_app.talks import talking
@@ -59,7 +60,8 @@ class Talk:
 
     ``side`` holds whoever talks to him: the agent, who is let go when he gives the customer away, and then the next
     one. It ends after ``after``, whose agent is the last one. ``moved`` is told who has the customer then, ``wrap_up``
-    are the seconds that agent has afterwards. ``music`` is the class that a customer hears who is on hold.
+    are the seconds that agent has afterwards. ``music`` is the class that a customer hears who is on hold, ``record``
+    says whether the talk is recorded.
     """
 
     def __init__(
@@ -74,10 +76,11 @@ class Talk:
         moved: Moved = _unheard,
         wrap_up: float = 0.0,
         music: str = "",
+        record: ToRecord | None = None,
     ) -> None:
         self._env, self._caller, self._log, self._agent = env, caller, calls, agent
         self._side, self._after = side, after
-        self._moved, self._wrap_up, self._music = moved, wrap_up, music
+        self._moved, self._wrap_up, self._music, self._record = moved, wrap_up, music, record
         self._consult: Consult | None = None
         self._wishes: asyncio.Queue[_Wanted | None] = asyncio.Queue()
         self._name = self._name_of(agent)
@@ -94,9 +97,13 @@ class Talk:
         False where he is still there with music, and nobody has him: an agent gave him away to somebody who did not
         take him, and did not come back for him either.
         """
-        words = asyncio.create_task(self._welcome(leg, welcome), name=f"welcome {self._caller.id}") if welcome else None
+        words: asyncio.Task[bool] | None = None
+        if welcome:
+            said = self._say(leg, welcome, "welcome_message")
+            words = asyncio.create_task(said, name=f"welcome {self._caller.id}")
         try:
-            return await self._through(leg, may_force)
+            with self._recorded(leg, words):
+                return await self._through(leg, may_force)
         finally:
             reached("talk_over")
             if words is not None:
@@ -209,8 +216,10 @@ class Talk:
 
     # -- what else ------------------------------------------------------------------------------------
 
-    async def _welcome(self, leg: Leg, media: tuple[str, ...]) -> None:
-        """A short message to both, as soon as they hear each other."""
+    async def _say(self, leg: Leg, media: tuple[str, ...], word: str) -> bool:
+        """A short message to both, as soon as they hear each other; whether they heard it."""
+        if not media:
+            return False
         began, heard = self._now(), True
         try:
             heard = await prompts.play(_where(leg, self._env), *media)
@@ -218,7 +227,24 @@ class Talk:
             if heard:
                 gone = self._caller.gone
                 until = gone.value.at if gone.happened else self._now()
-                self._log.add(story.Announced(began, until, "welcome_message"))
+                self._log.add(story.Announced(began, until, word))
+        return heard
+
+    def _recorded(self, leg: Leg, words: asyncio.Task[bool] | None) -> AbstractContextManager[None]:
+        """The talk is recorded while the block lasts, from the end of what both are told."""
+        tapes, rules, header = self._env.tapes, self._record, self._log.header
+        if tapes is None or rules is None or not rules.record:
+            return nullcontext()
+
+        async def announce() -> bool:
+            if words is not None:
+                await asyncio.wait([words])
+            media = await tapes.announcement(rules.record_announcement, header.language)
+            return await self._say(leg, media, "record_announcement")
+
+        was_told = any(said.word == "record_announcement" for said in self._log.all(story.Announced))
+        wanted = announce if rules.record_announcement and not was_told else None
+        return tapes.recording(TapeOrder(header.id, self._caller, wanted, adopted=isinstance(leg, AdoptedLeg)))
 
     async def _obey(self, action: Action) -> None:
         match action:
@@ -261,7 +287,7 @@ def _where(leg: Leg, env: Services) -> Bridge:
     return env.ari.bridge(leg.bridge_id)
 
 
-async def _ended(task: asyncio.Task[None]) -> None:
+async def _ended(task: asyncio.Task[bool]) -> None:
     await asyncio.wait([task])
     if not task.cancelled() and (error := task.exception()) is not None:
         log.warning("no welcome message", action="queue", reason=str(error))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import structlog
 
-from ari_app import prompts
+from ari_app import prompts as sounds
 from ari_app.channel import Channel
 from ari_app.errors import AriError, HungUp
 from ari_app.queue_music import DeadMan
+from ari_app.queue_prompts import QueuePrompts
 from contact_center import story
 from contact_center.clock import Clock
+from contact_center.options import QueueOptions
 
 log = structlog.get_logger(__name__)
 
@@ -29,15 +31,23 @@ class Words:
         except AriError as error:
             log.info("another language is spoken", action="queue", reason=str(error))
 
+    async def greet(self, prompts: QueuePrompts, options: QueueOptions, language: str) -> None:
+        """What he hears first: the greeting, and that his talk will be recorded, where both are wanted."""
+        words = {"greeting": options.greeting}
+        if options.record and options.record_announcement:
+            words["record_announcement"] = options.record_announcement
+        for word, text in words.items():
+            await self.say(word, prompts.message(word, text, language))
+
     async def say(self, word: str, media: tuple[str, ...]) -> None:
         """Let him hear a message to its end; a sound that is missing keeps nobody."""
         if not media:
             return
-        await self._dead_man.wind(prompts.PLAY_SECONDS)
+        await self._dead_man.wind(sounds.PLAY_SECONDS)
         began = self._clock.now()
         heard = True
         try:
-            heard = await prompts.play(self._caller, *media)
+            heard = await sounds.play(self._caller, *media)
         finally:
             if heard:
                 gone = self._caller.gone

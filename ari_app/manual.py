@@ -216,7 +216,8 @@ class ManualCall:
         options, language = self._options, self._options.language or self._env.settings.site.language
         after.talks(leg.channel, self._offer, Asked.of_queue(self.call_id, options, language))
         agent, wrap_up = self._offer.ext, options.wrap_up_seconds
-        talk = Talk(self._env, self.customer, self.log, agent, side=agent_side, after=after, wrap_up=wrap_up)
+        parties = (self._env, self.customer, self.log, agent)
+        talk = Talk(*parties, side=agent_side, after=after, wrap_up=wrap_up, record=options)
         if not await talk.until_over(leg, may_force=may_force, welcome=()):
             await say_sorry(self.customer)
             self.log.add(story.Left(self._now(), Party.SYSTEM))

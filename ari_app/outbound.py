@@ -349,7 +349,8 @@ class OutboundCall:
         """Until one of them leaves; the agent's codes are obeyed meanwhile."""
         may_force = self.order.force_hangup or self._lines.by_channel(leg.channel.id) is not None
         agent, wrap_up = self._end.agent, self.order.wrap_up_seconds
-        talk = Talk(self._env, self.customer, self.log, agent, side=agent_side, after=after, wrap_up=wrap_up)
+        parties = (self._env, self.customer, self.log, agent)
+        talk = Talk(*parties, side=agent_side, after=after, wrap_up=wrap_up, record=self.order)
         if not await talk.until_over(leg, may_force=may_force, welcome=()):
             await say_sorry(self.customer)
             self.log.add(timeline.Left(self._now(), Party.SYSTEM))

@@ -61,6 +61,8 @@ class Reconciler:
         own_calls = await self._writer.read(open_own)
         snapshot = await self._app.env.ari.snapshot()
         reached("snapshot_taken")
+        if self._app.env.tapes is not None:
+            self._app.env.tapes.take_over(snapshot)
         self._adopt_lines(snapshot)
         adopted = closed = 0
         for attempt in attempts:

@@ -40,6 +40,7 @@ from ari_app.queue_records import AgentRecords, CallRecords
 from ari_app.reconcile import Reconciler
 from ari_app.services import Services
 from ari_app.supervise import supervise
+from ari_app.tapes import Tapes
 from contact_center.clock import SystemClock
 from contact_center.desk import Desk
 from contact_center.dialling import DialOrder
@@ -59,7 +60,7 @@ from contact_center.store.facts import NumberForbidden
 from contact_center.store.queries_agents import withdrawn_accounts
 from contact_center.store.schema import require_current
 from contact_center.store.writer import Writer
-from contact_center.terms import Ear
+from contact_center.terms import Ear, RecordWish
 from contact_center.watchdog import LoopMonitor, Watchdog
 
 CONTROL_SECONDS = 0.2  # how often a running serve looks for what supervisors changed
@@ -100,6 +101,7 @@ class Serve:
     ami: Ami
     queue_log: QueueLog
     parts: Parts
+    tapes: Tapes = field(init=False)
     meters: Meters = field(default_factory=Meters)
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     stirred: asyncio.Event = field(default_factory=asyncio.Event)
@@ -129,6 +131,7 @@ class Serve:
         app.env.words = app.inbound.reception.prompts.said
         app.env.machine_words = app.inbound.reception.prompts.left
         app.env.spoken = app.inbound.reception.prompts.told
+        serve.tapes = app.env.tapes = Tapes(ari, asterisk, clock, writer.post, app.inbound.reception.prompts.message)
         app.own = open_own_desk(app.env, app.lines, app.inbound.reception.board, writer, serve.meters)
         dialer.ledger.on_result.append(measure.on_result(serve.meters))
         ari.on_connect = reconcile = Reconciler(
@@ -246,6 +249,8 @@ class Serve:
             case "listen":
                 ear, ext = Ear(command.payload["ear"]), str(command.payload["ext"])
                 self.app.spawn(supervise(self.app.env, command.entity_id, ext, ear), f"ear {ext}")
+            case "record":
+                await self.tapes.pause(command.entity_id, on=command.payload["record"] == RecordWish.PAUSE)
             case "hangup":
                 await self.app.hang_up(command.entity_id)
 
@@ -310,6 +315,7 @@ class Serve:
                 self.app.lines.run(),
                 self.phones.run(),
                 Census(self.ari).run(),
+                self.tapes.run(),
                 self.obey_controls(),
                 measure.keep_gauges(self.meters, self.app, self.writer, self.ami, monitor),
                 self._web(listener),

@@ -18,6 +18,7 @@ from contact_center.trunks import Trunks
 
 if TYPE_CHECKING:
     from ari_app.talks import Talking
+    from ari_app.tapes import Tapes
     from ari_app.transfer import Targets
 
 
@@ -48,8 +49,8 @@ class Services:
     is left on machines; ``forbid(order)`` remembers that
     this person wants no more calls; ``take_preview(ext, leg)`` calls the lead that an agent is shown, his own call
     ``leg`` (a Channel) waiting for it. ``after``: what agents are asked when the customer has gone; None: nothing.
-    ``targets``: whom an agent may consult; None: nobody. ``trunks`` are the lines to the outside, the dialer's where
-    there is one; ``spoken(word)`` are the sounds of a prompt of ours.
+    ``targets``: whom an agent may consult; None: nobody. ``tapes``: who records talks; None: nobody. ``trunks`` are the
+    lines to the outside, the dialer's where there is one; ``spoken(word)`` are the sounds of a prompt of ours.
     """
 
     ari: AriClient
@@ -66,6 +67,7 @@ class Services:
     take_preview: Callable[[str, object], Awaitable[DialOrder | None]] = _nothing_shown
     after: AfterCalls | None = None
     targets: Targets | None = None
+    tapes: Tapes | None = None
     spoken: Callable[[str], tuple[str, ...]] = _no_words
     trunks: Trunks = field(init=False)
 

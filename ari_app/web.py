@@ -24,6 +24,8 @@ def health_of(app: App, writer: Writer, ami: Ami) -> Health:
     health.add("ari", lambda: Part(ari.live, ari.status))
     health.add("database", lambda: Part(writer.healthy, writer.trouble or "stores facts"))
     health.add("ami", lambda: Part(ami.live, ami.status), required=False)
+    if (tapes := app.env.tapes) is not None:
+        health.add("recordings", lambda: Part(*tapes.health()), required=False)
     return health
 
 

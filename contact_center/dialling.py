@@ -72,6 +72,8 @@ class DialOrder:
     detect: bool = False
     machine_action: str = "hangup"
     machine_message: str = ""
+    record: bool = False
+    record_announcement: str = ""
     queued_at: datetime | None = None
 
     @property

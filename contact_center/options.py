@@ -191,6 +191,7 @@ class CampaignOptions(Options):
     sticky: Flag = True
     hide_number: Flag = False
     record: Flag = False
+    record_announcement: Annotated[str, Field(max_length=1000)] = ""
     screen_pop_url: PopUrl = ""
     rating_group: str = ""
     rating_ivr: Flag = False
@@ -202,13 +203,13 @@ class CampaignOptions(Options):
 class QueueOptions(Options):
     """What ``queue set`` changes.
 
-    Messages (``greeting``, ``welcome_message``, ``closed_message``, ``overflow_message``) are the name of a sound, as
-    custom/hello, or words to be spoken. ``max_wait`` and ``max_length`` 0 mean no limit. ``when_empty``: what becomes
-    of callers while no agent of the queue is on line. ``skills``: what an agent must be able to do, as danish:3; each
-    ``skills_relax`` of waiting (0: never) takes one level off. A callback is offered to whoever will wait longer than
-    ``callback_wait`` or stands at ``callback_position`` or behind it; to everybody while both are 0.
-    ``callback_abandoned``: who hangs up while he waits is called back. ``callback_abroad``: keyed numbers may be of
-    any country. ``trunk``: those that carry callbacks, in order of preference; empty: every trunk.
+    Messages (``greeting``, ``welcome_message``, ``closed_message``, ``overflow_message``, ``record_announcement``) are
+    the name of a sound, as custom/hello, or words to be spoken. ``max_wait`` and ``max_length`` 0 mean no limit.
+    ``when_empty``: what becomes of callers while no agent of the queue is on line. ``skills``: what an agent must be
+    able to do, as danish:3; each ``skills_relax`` of waiting (0: never) takes one level off. A callback is offered to
+    whoever will wait longer than ``callback_wait`` or stands at ``callback_position`` or behind it; to everybody while
+    both are 0. ``callback_abandoned``: who hangs up while he waits is called back. ``callback_abroad``: keyed numbers
+    may be of any country. ``trunk``: those that carry callbacks, in order of preference; empty: every trunk.
     """
 
     dids: Names = ()
@@ -254,3 +255,4 @@ class QueueOptions(Options):
     language: str = ""
     source: str = ""
     record: Flag = False
+    record_announcement: Annotated[str, Field(max_length=1000)] = ""

@@ -105,7 +105,11 @@ class Database(Section):
 
 
 class Asterisk(Section):
-    """How we speak with Asterisk, and where the bundled configuration makes it listen."""
+    """How we speak with Asterisk, and where the bundled configuration makes it listen.
+
+    ``recordings``: the folder of Asterisk's recordings as it is seen from here, to watch that they grow and that
+    ``recordings_free_mb`` are free there; empty: nobody watches.
+    """
 
     ari_url: Annotated[str, Field(pattern=r"^https?://[^\s]+$")] = "http://127.0.0.1:8088/ari"
     ari_user: Name = "callwright"
@@ -120,6 +124,8 @@ class Asterisk(Section):
     rtp_start: Annotated[int, Field(ge=1024, le=65000)] = 10000
     rtp_end: Annotated[int, Field(ge=1025, le=65535)] = 20000
     fallback_number: Plain = ""
+    recordings: Plain = "/var/spool/asterisk/recording"
+    recordings_free_mb: Annotated[int, Field(ge=0, le=100_000_000)] = 1000
     dead_man_seconds: Annotated[int, Field(ge=10, le=3600)] = 60
 
 

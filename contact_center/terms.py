@@ -221,6 +221,13 @@ class Ear(StrEnum):
     BARGE = "barge"
 
 
+class RecordWish(StrEnum):
+    """What is wanted of the recording of a talk that goes on."""
+
+    PAUSE = "pause"
+    RESUME = "resume"
+
+
 class ApiRole(StrEnum):
     """What a token of the HTTP API may do; ``agent`` speaks for one agent."""
 

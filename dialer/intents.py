@@ -21,7 +21,7 @@ from dialer.campaign import CampaignRun
 
 _AS_THEY_ARE = (
     *("hide_number", "force_hangup", "wrap_up_seconds", "screen_pop_url", "rating_group", "rating_ivr"),
-    *("opt_out", "opt_out_key"),
+    *("opt_out", "opt_out_key", "record", "record_announcement"),
 )  # settings of a campaign that an order has under the same names
 MOST_AT_ONCE = 50  # intents in one transaction: a burst must not hold the database for others
 

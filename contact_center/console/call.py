@@ -19,7 +19,7 @@ from contact_center.console.spreadsheet import CsvSheet, written
 from contact_center.errors import Unreachable
 from contact_center.models import Call
 from contact_center.store.admin import By
-from contact_center.store.admin_calls import dispose_call, hang_up_call, listen_to_call
+from contact_center.store.admin_calls import dispose_call, hang_up_call, listen_to_call, pause_recording
 from contact_center.store.admin_own import checked_own_call, place_call
 from contact_center.store.queries_calls import (
     COLUMNS,
@@ -32,7 +32,7 @@ from contact_center.store.queries_calls import (
     list_calls,
     live_document,
 )
-from contact_center.terms import Ear
+from contact_center.terms import Ear, RecordWish
 
 app = typer.Typer(help="Calls: records, and calls in progress.", no_args_is_help=False)
 app.command(epilog=rating.RATE_EXAMPLE)(rating.rate)
@@ -202,6 +202,24 @@ def listen(
     with console.writing() as session:
         listen_to_call(session, By(console.actor, console.clock.now()), call_id, ext, ear)
     console.done(f"The phone of {ext} rings.", {"call_id": call_id, "ext": ext, "ear": ear.value})
+
+
+@app.command(epilog="Example: callwright call record call-06d2k1mz8q4v7w3xyz pause")
+def record(
+    ctx: typer.Context,
+    call_id: str = CallId,
+    wish: RecordWish = typer.Argument(metavar="pause|resume", help="Pause the recording, or go on with it."),
+) -> None:
+    """Pause the recording of a talk, as while a card number is said, or go on with it."""
+    console = console_of(ctx)
+    with console.reading() as session:
+        find_call(session, call_id)
+    if not console.serve_is_running():
+        raise Unreachable("No serve is running, so nobody can pause; start `callwright serve`.")
+    with console.writing() as session:
+        pause_recording(session, By(console.actor, console.clock.now()), call_id, wish)
+    told = "pauses" if wish is RecordWish.PAUSE else "goes on"
+    console.done(f"The recording of call {call_id} {told}.", {"call_id": call_id, "record": wish.value})
 
 
 @app.command(epilog="Example: callwright call hangup call-06d2k1mz8q4v7w3xyz")

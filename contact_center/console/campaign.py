@@ -21,7 +21,6 @@ from contact_center.terms import CampaignState
 
 app = typer.Typer(help="Campaigns: lists of leads and how to call them.", no_args_is_help=False)
 Name = typer.Argument(metavar="NAME")
-NOT_OBEYED_YET = ("record",)  # keys that later parts of the product obey
 _KEYS = "mode, multiplier, team or any option, such as ring_seconds=25 or hours=09:00-20:00."
 
 
@@ -43,7 +42,6 @@ def add(
         campaign = admin_campaigns.add_campaign(session, by, name, wanted, trunks)
         document = campaign_document(session, campaign, by.at)
     console.done(f"Campaign {name} is added; `callwright lead import {name} FILE.csv` fills it.", document)
-    _note_kept(console, wanted)
     console.note_applies()
 
 
@@ -61,15 +59,7 @@ def set_(
         campaign = admin_campaigns.set_campaign(session, by, name, pairs(values), trunks)
         document = campaign_document(session, campaign, by.at)
     console.done(f"Campaign {name} is changed.", document)
-    _note_kept(console, pairs(values))
     console.note_applies()
-
-
-def _note_kept(console: Console, values: dict[str, str]) -> None:
-    """Say which keys are stored and not obeyed yet: nobody is to rely on them."""
-    kept = [key for key in NOT_OBEYED_YET if values.get(key, "").lower() not in ("", "off", "none", "no", "false", "0")]
-    if kept:
-        console.say(f"Stored, but not obeyed yet: {', '.join(kept)}.")
 
 
 def _move(ctx: typer.Context, name: str, action: str) -> None:

@@ -8,7 +8,7 @@ import typer
 from rich.console import RenderableType
 
 from contact_center.console import queue_view
-from contact_center.console.context import Console, console_of
+from contact_center.console.context import console_of
 from contact_center.console.output import table
 from contact_center.store import admin_queues
 from contact_center.store.admin import By, pairs
@@ -35,7 +35,6 @@ def add(
         queue = admin_queues.add_queue(session, by, name, wanted, console.settings.trunk)
         document = queue_document(session, queue, list_agents(session))
     console.done(f"Queue {name} is added.", document)
-    _note_kept(console, wanted)
     console.note_applies()
 
 
@@ -52,7 +51,6 @@ def set_(
         queue = admin_queues.set_queue(session, by, name, pairs(values), console.settings.trunk)
         document = queue_document(session, queue, list_agents(session))
     console.done(f"Queue {name} is changed.", document)
-    _note_kept(console, pairs(values))
     console.note_applies()
 
 
@@ -85,13 +83,6 @@ def watch(
 ) -> None:
     """Watch queues live until Ctrl-C; with --json, one look."""
     queue_view.watch_queues(console_of(ctx), name or "", interval)
-
-
-def _note_kept(console: Console, values: dict[str, str]) -> None:
-    """Say which keys are stored and not obeyed yet: nobody is to rely on them."""
-    kept = [key for key in admin_queues.NOT_OBEYED_YET if values.get(key, "").lower() not in ("", "off", "no", "false")]
-    if kept:
-        console.say(f"Stored, but not obeyed yet: {', '.join(kept)}.")
 
 
 def _table(documents: list[dict[str, Any]]) -> RenderableType:

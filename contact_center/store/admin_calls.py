@@ -17,7 +17,7 @@ from contact_center.store.admin_dnc import DNC_REASON, EVERYBODY, add_dnc
 from contact_center.store.queries import campaign_options, find_campaign
 from contact_center.store.queries_agents import find_agent
 from contact_center.store.queries_calls import find_call
-from contact_center.terms import Ear, LeadState
+from contact_center.terms import Ear, LeadState, RecordWish
 
 _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_ -]{0,39}\Z")
 
@@ -133,6 +133,16 @@ def listen_to_call(session: Session, by: By, call_id: str, ext: str, ear: Ear) -
         raise CallwrightError(f"Call {call_id} is over; there is nothing to listen to.")
     find_agent(session, ext)
     by.note(session, "call", call_id, "listen", {"call_id": call_id, "ext": ext, "ear": ear.value}, obey=True)
+
+
+def pause_recording(session: Session, by: By, call_id: str, wish: RecordWish) -> None:
+    """Ask a running serve to pause a talk's recording, or to go on. Raises CallwrightError where there is none."""
+    call = find_call(session, call_id)
+    if call.ended_at is not None:
+        raise CallwrightError(f"Call {call_id} is over, and so is its recording.")
+    if not call.record.get("recording"):
+        raise CallwrightError(f"Call {call_id} is not being recorded; `record` of its campaign or queue decides that.")
+    by.note(session, "call", call_id, "record", {"call_id": call_id, "record": wish.value}, obey=True)
 
 
 def hang_up_call(session: Session, by: By, call_id: str) -> int:

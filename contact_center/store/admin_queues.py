@@ -16,9 +16,6 @@ from contact_center.store.admin import By, checked_name, shown
 from contact_center.store.queries_agents import find_queue, list_queues, queue_options
 from contact_center.store.ratings import checked_group
 
-NOT_OBEYED_YET = ("record",)
-"""Keys that are stored and that a running ``serve`` does not look at yet."""
-
 _DID = re.compile(r"\+?[0-9A-Za-z]{1,19}\Z")
 
 

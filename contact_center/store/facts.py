@@ -31,6 +31,7 @@ from contact_center.store.own_facts import OwnCallAnswered, OwnCallPlaced
 from contact_center.store.pace_facts import PaceLearned
 from contact_center.store.previews import PreviewNoted
 from contact_center.store.rating_facts import CallRated, CategoryKeyed, RatingAsked
+from contact_center.store.recording_facts import DiskNoted, RecordingNoted
 from contact_center.store.state_facts import (
     AgentStateChanged,
     AgentStatusChanged,
@@ -61,6 +62,7 @@ __all__ = [
     "CallbackReleased",
     "CampaignStateChanged",
     "CategoryKeyed",
+    "DiskNoted",
     "Fact",
     "NumberForbidden",
     "OwnCallAnswered",
@@ -69,6 +71,7 @@ __all__ = [
     "PaceNoted",
     "PreviewNoted",
     "RatingAsked",
+    "RecordingNoted",
     "TrunkNoted",
     "WaitSaid",
 ]

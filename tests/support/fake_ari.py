@@ -48,6 +48,7 @@ class FakeAri:
         self.bridges: dict[str, FakeBridge] = {}
         self.playbacks: dict[str, FakePlayback] = {}
         self.recordings: dict[str, FakeRecording] = {}
+        self.stored: list[FakeRecording] = []
         self.apps: dict[str, FakeApp] = {}
         self.dynamic: dict[tuple[str, str, str], dict[str, str]] = {}
         self.globals: dict[str, str] = {}
@@ -285,6 +286,8 @@ class FakeAri:
             self._rest.end_playback(playback, "failed")
         if channel.recording is not None:
             self._rest.end_recording(channel.recording)
+        for snoop in [other for other in self.channels.values() if other.endpoint == f"Snoop/{channel.id}"]:
+            self.destroy(snoop, 16)
         if dial:
             self.tell(channel, "Dial", dialstatus=dial, peer=channel.shown())
         self.leave_stasis(channel)

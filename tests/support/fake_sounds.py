@@ -164,14 +164,24 @@ class FakeSounds:
         name = params["name"]
         if name in self.fake.recordings:
             raise No(409, f"Recording '{name}' already exists and can not be overwritten")
-        recording = FakeRecording(name, target, self.fake.time())
+        recording = FakeRecording(name, target, self.fake.time(), appends=params.get("ifExists") == "append")
         self.fake.recordings[name] = target.recording = recording
         return {"name": name, "format": params["format"], "state": "queued"}
 
     def _live_recording(self, name: str) -> Any:
         if name not in self.fake.recordings:
             raise No(404, "Recording not found")
-        return {"name": name, "format": "wav", "state": "recording"}
+        state = "paused" if self.fake.recordings[name].paused else "recording"
+        return {"name": name, "format": "wav", "state": state}
+
+    def _stored_recording(self, _: Params, name: str) -> Any:
+        if not any(name == recording.name for recording in self.fake.stored):
+            raise No(404, "Recording not found")
+        return {"name": name, "format": "wav"}
+
+    def _pause_recording(self, _: Params, method: str, name: str) -> None:
+        self._live_recording(name)
+        self.fake.recordings[name].paused = method == "POST"
 
     def _stop_recording(self, _: Params, name: str) -> None:
         self._live_recording(name)
@@ -180,6 +190,8 @@ class FakeSounds:
     def end_recording(self, recording: FakeRecording) -> None:
         """RecordingFinished, with its length in whole seconds."""
         del self.fake.recordings[recording.name]
+        recording.ended = self.fake.time()
+        self.fake.stored.append(recording)
         recording.target.recording = None
         length = int(self.fake.time() - recording.began)
         shown = {"name": recording.name, "format": "wav", "state": "done", "duration": length}

@@ -69,6 +69,9 @@ class FakeRecording:
     name: str
     target: FakeChannel | FakeBridge
     began: float
+    ended: float | None = None
+    paused: bool = False
+    appends: bool = False
 
 
 @dataclass(slots=True, eq=False)

@@ -23,7 +23,7 @@ from contact_center.http.api.masking import Hidden
 from contact_center.http.api.tokens import Caller
 from contact_center.models import Attempt, Call
 from contact_center.store.admin import By
-from contact_center.store.admin_calls import dispose_call, hang_up_call
+from contact_center.store.admin_calls import dispose_call, hang_up_call, pause_recording
 from contact_center.store.queries_agents import find_agent
 from contact_center.store.queries_calls import (
     SORTS,
@@ -34,7 +34,7 @@ from contact_center.store.queries_calls import (
     list_calls,
     live_document,
 )
-from contact_center.terms import ApiRole
+from contact_center.terms import ApiRole, RecordWish
 
 CallId = Path(max_length=60, description="The call's id.")
 MAY_SEE_ALL = Depends(Allow(ApiRole.READ))
@@ -110,6 +110,19 @@ def _add_changing(router: APIRouter, desk: ApiDesk) -> None:
         def change(session: Session, by: By) -> dict[str, Any]:
             hang_up_call(session, by, call_id)
             return {"call_id": call_id, "hangup": "asked"}
+
+        return await desk.act(request, caller, change, 202)
+
+    @router.post("/calls/{call_id}/record/{wish}", tags=["calls"], status_code=202)
+    async def record(
+        request: Request, wish: RecordWish, call_id: str = CallId, caller: Caller = MAY_DISPOSE
+    ) -> Response:
+        """Pause the recording of a talk that goes on, or go on with it."""
+
+        def change(session: Session, by: By) -> dict[str, Any]:
+            own_call(session, caller, find_call(session, call_id))
+            pause_recording(session, by, call_id, wish)
+            return {"call_id": call_id, "record": wish.value}
 
         return await desk.act(request, caller, change, 202)
 

@@ -232,6 +232,23 @@ def test_only_a_running_serve_can_hang_up(spring: Cli) -> None:
     assert (row.entity, row.entity_id, row.payload) == ("call", "call-2", {"call_id": "call-2"})
 
 
+def test_a_recording_is_paused_and_goes_on_by_a_running_serve_where_there_is_one(spring: Cli) -> None:
+    add_call(spring, "call-2", ended_at=None, record={"recording": "call-2.wav"})
+    add_call(spring, "call-3", ended_at=None)
+    assert "callwright serve" in spring.refused(4, "call", "record", "call-2", "pause")
+    spring.refused(3, "call", "record", "call-9", "pause")
+    spring.refused(2, "call", "record", "call-2", "erase")
+    spring.served = True
+    assert "is over" in spring.refused(1, "call", "record", "call-1", "pause")
+    assert "not being recorded" in spring.refused(1, "call", "record", "call-3", "pause")
+    assert "pauses" in spring.ok("call", "record", "call-2", "pause")
+    assert spring.json("call", "record", "call-2", "resume") == {"call_id": "call-2", "record": "resume"}
+    assert spring.json("call", "show", "call-2")["recording"] == "call-2.wav"
+    with spring.reading() as session:
+        rows = list(session.scalars(select(Control).where(Control.action == "record")))  # type: ignore[arg-type]
+    assert [(row.entity_id, row.payload["record"]) for row in rows] == [("call-2", "pause"), ("call-2", "resume")]
+
+
 def test_call_place_asks_a_running_serve_and_refuses_what_must_not_be_called(spring: Cli) -> None:
     spring.ok("agent", "add", "1001", "--name", "Ann")
     spring.ok("agent", "add", "1002", "--name", "Bob")

@@ -100,8 +100,3 @@ def test_agents_have_skills_and_penalties(support: Cli) -> None:
     support.refused(2, "agent", "set", "1001", "penalties=support:-1")
     support.ok("agent", "set", "1001", "skills=", "penalties=")
     assert "skills" not in support.json("agent", "show", "1001")
-
-
-def test_keys_that_nobody_obeys_yet_are_named(support: Cli) -> None:
-    assert "record" in support.ok("queue", "set", "support", "record=on")
-    assert "obeyed" not in support.ok("queue", "set", "support", "record=off", "callback=on", "overflow=callback")

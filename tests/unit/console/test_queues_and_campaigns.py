@@ -92,6 +92,7 @@ QUEUE_VALUES = {
     "language": ("da", "da"),
     "source": ("web", "web"),
     "record": ("on", True),
+    "record_announcement": ("custom/recorded", "custom/recorded"),
 }
 
 
@@ -179,6 +180,7 @@ CAMPAIGN_VALUES = {
     "sticky": ("off", False),
     "hide_number": ("on", True),
     "record": ("on", True),
+    "record_announcement": ("This call is recorded.", "This call is recorded."),
     "screen_pop_url": ("https://crm.example/{lead_id}", "https://crm.example/{lead_id}"),
     "rating_group": ("sales", "sales"),
     "rating_ivr": ("on", True),

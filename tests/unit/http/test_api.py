@@ -182,6 +182,9 @@ async def test_a_call_is_shown_disposed_of_and_hung_up(api: ApiWorld) -> None:
     assert (over.status, over.error) == (409, f"Call {call_id} is over; there is nothing to hang up.")
     up = store_call(api, (await api.push("+447421000008")).json["id"], "spring", up=True)
     assert (await api.post(f"/v1/calls/{up}/hangup")).status == 202
+    off = await api.post(f"/v1/calls/{up}/record/pause")
+    assert (off.status, "is not being recorded" in off.error) == (409, True)
+    assert (await api.post(f"/v1/calls/{up}/record/erase")).status == 422
     late = await api.post(f"/v1/calls/{call_id}/dispose", {"code": "CALLBK", "callback_at": "yesterday"})
     assert late.status == 422
     assert late.error.startswith("callback_at 'yesterday' is not an instant")

@@ -31,6 +31,7 @@ MATRIX = [
     ("GET", "/v1/calls", {SUPERVISOR, READ}),
     ("GET", "/v1/calls/call-1", {SUPERVISOR, READ, AGENT}),
     ("POST", "/v1/calls/call-1/hangup", {SUPERVISOR}),
+    ("POST", "/v1/calls/call-1/record/pause", {SUPERVISOR, AGENT}),
     ("POST", "/v1/calls/call-1/dispose", {SUPERVISOR, AGENT}),
     ("POST", "/v1/calls/call-1/rate", {SUPERVISOR, AGENT}),
     ("POST", "/v1/calls/call-1/annotate", {SUPERVISOR, AGENT}),
