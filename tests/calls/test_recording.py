@@ -331,3 +331,21 @@ async def test_what_an_earlier_process_recorded_and_no_talk_claims_ends():
         assert "cw-rec-call-1-x" not in recorder.fake.channels
         watching.cancel()
         await recorder.over()
+
+
+@on_virtual_clock
+async def test_the_recordings_of_a_person_who_is_forgotten_are_deleted_when_asterisk_can_be_asked():
+    async with queue_world(**SETTINGS) as centre:
+        recorder = Recorder(centre)
+        await recorder.talk()
+        await recorder.over()
+        assert [recording.name for recording in recorder.fake.stored] == ["call-1"]
+        recorder.fake.up = False
+        recorder.tapes.forget("call-1")
+        recorder.tapes.forget("call-9")
+        watching = asyncio.create_task(recorder.tapes.run())
+        await asyncio.sleep(15)
+        recorder.fake.up = True
+        await asyncio.sleep(15)
+        assert recorder.fake.stored == []
+        watching.cancel()
