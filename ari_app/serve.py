@@ -251,6 +251,8 @@ class Serve:
                 self.app.spawn(supervise(self.app.env, command.entity_id, ext, ear), f"ear {ext}")
             case "record":
                 await self.tapes.pause(command.entity_id, on=command.payload["record"] == RecordWish.PAUSE)
+            case "unrecord":
+                self.tapes.forget(command.entity_id)
             case "hangup":
                 await self.app.hang_up(command.entity_id)
 
@@ -285,6 +287,8 @@ class Serve:
         for command in missed:
             if (command.entity, command.action) == ("campaign", "leads"):  # a finished campaign goes on
                 await self.dialer.leads_arrived(command.entity_id)
+            elif (command.entity, command.action) == ("call", "unrecord"):
+                self.tapes.forget(command.entity_id)
 
     @asynccontextmanager
     async def doors(self) -> AsyncIterator[LoopMonitor]:

@@ -13,6 +13,8 @@ import structlog
 
 from ari_app.channel import Channel
 from ari_app.client import AriClient
+from ari_app.errors import AriError, Refused
+from ari_app.line import part
 from ari_app.recording import ARGUMENT, TAPES, Tape, TapeOrder, ToRecord
 from ari_app.snapshot import Snapshot
 from contact_center.clock import Clock
@@ -20,7 +22,7 @@ from contact_center.settings import Asterisk
 from contact_center.store.fact import Fact
 from contact_center.store.recording_facts import DiskNoted, RecordingNoted
 
-DISK_SECONDS = 10.0  # how often the disk is looked at while talks are recorded
+DISK_SECONDS = 10.0  # how often the disk is looked at, and what is not wanted is deleted
 CLAIM_SECONDS = 30.0  # what an earlier process recorded, and no talk of ours claims by then, ends
 TROUBLE_SECONDS = 600.0  # so long health shows a talk that was not recorded
 SPEECH_SECONDS, SPEECH_LOOK_SECONDS = 5.0, 0.25  # how long an announcement may take to be spoken into a file
@@ -42,6 +44,7 @@ class Tapes:
         self._found: dict[str, tuple[Channel, float]] = {}
         self._folder = Path(settings.recordings) if settings.recordings else None
         self._is_used, self._disk = False, ""
+        self._unwanted: set[str] = set()
         self._failed: tuple[float, str] = (float("-inf"), "")
 
     # -- for calls ------------------------------------------------------------------------------------
@@ -105,6 +108,21 @@ class Tapes:
                 del self._found[call_id]
                 await channel.hang_up()
 
+    def forget(self, call_id: str) -> None:
+        """Delete the recording of a call that is over, as soon as Asterisk can be asked."""
+        self._unwanted.add(call_id)
+
+    async def _delete_unwanted(self) -> None:
+        for call_id in tuple(self._unwanted):
+            try:
+                await self._ari.request("DELETE", f"recordings/stored/{part(call_id)}")
+            except Refused as refused:
+                if refused.status != 404:
+                    log.error("a recording was not deleted", action="record", call_id=call_id, reason=str(refused))
+            except AriError:
+                return  # later
+            self._unwanted.discard(call_id)
+
     # -- the disk -------------------------------------------------------------------------------------
 
     async def run(self) -> None:
@@ -112,6 +130,7 @@ class Tapes:
         while True:
             await asyncio.sleep(DISK_SECONDS)
             await self._drop_unclaimed()
+            await self._delete_unwanted()
             if self._is_used and self._folder is not None:
                 await self.look()
 

@@ -134,9 +134,9 @@ def _row(campaign: int, draft: LeadDraft, by: By, *, is_blocked: bool) -> dict[s
 def erase_number(session: Session, by: By, number: str) -> dict[str, int]:
     """Forget a person: his number, fields and comments go from leads, dials, calls, callbacks and events.
 
-    Rows stay, so that counts stay true. His entry on the do-not-call list stays too: without the number
-    nobody could keep the promise not to call him. Raises CallwrightError while he is on a call, NotFound
-    when nothing is known of him.
+    Rows stay, so that counts stay true. His entry on the do-not-call list stays too: without the number nobody could
+    keep the promise not to call him. A running serve deletes recordings of his calls. Raises CallwrightError while he
+    is on a call, NotFound when nothing is known of him.
     """
     if session.scalars(select(col(Attempt.id)).where(col(Attempt.live_number) == number)).first():
         raise CallwrightError(f"{number} is on a call now; wait for its end, then erase it.")
@@ -160,6 +160,7 @@ def erase_number(session: Session, by: By, number: str) -> dict[str, int]:
     for lead in leads:
         lead.number, lead.fields, lead.zones, lead.next_attempt_at = "", {}, "", None
         lead.state, lead.reason, lead.closed_at = LeadState.CLOSED, "erased", lead.closed_at or by.at
+    recorded = [call.id for call in calls if call.record.get("recording")]
     for call in calls:
         call.caller_number = ""
         call.record = {k: v for k, v in call.record.items() if k not in _ERASED_KEYS}
@@ -167,6 +168,8 @@ def erase_number(session: Session, by: By, number: str) -> dict[str, int]:
     entities = [("lead", str(i)) for i in lead_ids] + [("call", call.id) for call in calls]
     entities += [("callback", callback_id) for callback_id in callbacks]
     _forget_events(session, entities)
+    for call_id in recorded:
+        by.note(session, "call", call_id, "unrecord", {"call_id": call_id}, obey=True)
     by.note(session, "lead", "erased", "erase", counts, obey=False)
     return {**counts, "dnc_entries_kept": len(kept)}
 

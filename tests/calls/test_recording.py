@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from ari_app.recording import TapeOrder
 from ari_app.tapes import CLAIM_SECONDS, Tapes
 from contact_center.settings import Asterisk
 from contact_center.store.facts import DiskNoted, Fact, RecordingNoted
@@ -331,3 +332,69 @@ async def test_what_an_earlier_process_recorded_and_no_talk_claims_ends():
         assert "cw-rec-call-1-x" not in recorder.fake.channels
         watching.cancel()
         await recorder.over()
+
+
+@on_virtual_clock
+async def test_the_recordings_of_a_person_who_is_forgotten_are_deleted_when_asterisk_can_be_asked():
+    async with queue_world(**SETTINGS) as centre:
+        recorder = Recorder(centre)
+        await recorder.talk()
+        await recorder.over()
+        assert [recording.name for recording in recorder.fake.stored] == ["call-1"]
+        recorder.fake.up = False
+        recorder.tapes.forget("call-1")
+        recorder.tapes.forget("call-9")
+        watching = asyncio.create_task(recorder.tapes.run())
+        await asyncio.sleep(15)
+        recorder.fake.up = True
+        await asyncio.sleep(15)
+        assert recorder.fake.stored == []
+        watching.cancel()
+
+
+@pytest.mark.parametrize("paused", [False, True])
+def test_after_a_crash_a_recording_that_goes_on_is_taken_over_as_it_is(paused: bool):
+    async def life() -> None:
+        async with queue_world(**SETTINGS) as centre:
+            recorder = Recorder(centre)
+            await recorder.talk(record=False)
+            ari = centre.world.app.env.ari
+            customer = ari.find("cw-1")
+            assert customer is not None
+            snoop = await customer.snoop("cw-rec-call-1-x", spy="both", app_args=("rec", "call-1"))
+            await snoop.entered
+            await snoop.record("call-1")
+            [recording] = recorder.made
+            recording.paused = paused
+            recorder.tapes.take_over(await ari.snapshot())
+            with recorder.tapes.recording(TapeOrder("call-1", customer, _unwanted, adopted=True)):
+                await asyncio.sleep(60)
+                assert recorder.made == [recording]
+                await recorder.tapes.pause("call-1", on=not paused)
+                assert recording.paused is not paused
+            await asyncio.sleep(1)
+            assert recorder.told == ["adopted", "resumed" if paused else "paused"]
+            assert "cw-rec-call-1-x" not in recorder.fake.channels
+            await recorder.over()
+
+    run_virtual(life())
+
+
+@on_virtual_clock
+async def test_after_a_crash_a_recording_that_was_interrupted_goes_on_in_its_file_and_is_told_as_cut():
+    async with queue_world(**SETTINGS) as centre:
+        recorder = Recorder(centre)
+        await recorder.talk(record=False)
+        customer = centre.world.app.env.ari.find("cw-1")
+        assert customer is not None
+        recorder.fake.stored.append(FakeRecording("call-1", recorder.fake.channels["cw-1"], 0.0, 1.0))
+        with recorder.tapes.recording(TapeOrder("call-1", customer, _unwanted, adopted=True)):
+            await asyncio.sleep(5)
+            [recording] = recorder.fake.recordings.values()
+            assert (recording.name, recording.appends) == ("call-1", True)
+        assert recorder.told == ["cut"]
+        await recorder.over()
+
+
+async def _unwanted() -> bool:
+    raise AssertionError("who has heard the announcement does not hear it again")

@@ -62,7 +62,7 @@ class FakeRest(FakeSounds):
             ("GET", "recordings/live/([^/]+)", lambda p, i: self._live_recording(i)),
             ("POST", "recordings/live/([^/]+)/stop", self._stop_recording),
             ("(POST|DELETE)", "recordings/live/([^/]+)/pause", self._pause_recording),
-            ("GET", "recordings/stored/([^/]+)", self._stored_recording),
+            ("(GET|DELETE)", "recordings/stored/([^/]+)", self._stored_recording),
         ]
         self._routes = [(re.compile(m), re.compile(p), do) for m, p, do in routes]
         self._blocking = re.compile(r"channels/([^/]+)/(answer|variable)|bridges/([^/]+)/(addChannel)")

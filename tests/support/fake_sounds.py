@@ -174,10 +174,14 @@ class FakeSounds:
         state = "paused" if self.fake.recordings[name].paused else "recording"
         return {"name": name, "format": "wav", "state": state}
 
-    def _stored_recording(self, _: Params, name: str) -> Any:
-        if not any(name == recording.name for recording in self.fake.stored):
+    def _stored_recording(self, _: Params, method: str, name: str) -> Any:
+        kept = [recording for recording in self.fake.stored if recording.name != name]
+        if len(kept) == len(self.fake.stored):
             raise No(404, "Recording not found")
-        return {"name": name, "format": "wav"}
+        if method == "GET":
+            return {"name": name, "format": "wav"}
+        self.fake.stored[:] = kept
+        return None
 
     def _pause_recording(self, _: Params, method: str, name: str) -> None:
         self._live_recording(name)

@@ -278,3 +278,12 @@ def test_call_place_obeys_the_prefixes_that_the_trunk_allows(spring: Cli) -> Non
         file.write('allowed_prefixes = ["+4474", "+45"]\n')
     assert "allowed_prefixes has only +4474, +45" in spring.refused(2, "call", "place", "1001", ANN)
     spring.ok("call", "place", "1001", "+4532123456")
+
+
+def test_who_is_forgotten_has_his_recordings_deleted_by_serve(spring: Cli) -> None:
+    add_call(spring, "call-2", record={"recording": "call-2.wav"})
+    spring.ok("lead", "erase", ANN)
+    assert spring.json("call", "show", "call-2")["recording"] is None
+    with spring.reading() as session:
+        rows = list(session.scalars(select(Control).where(Control.action == "unrecord")))  # type: ignore[arg-type]
+    assert [(row.entity, row.entity_id) for row in rows] == [("call", "call-2")]

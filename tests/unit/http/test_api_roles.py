@@ -77,7 +77,7 @@ async def test_every_route_stands_in_the_matrix(api: ApiWorld) -> None:
     named = {
         (method, path.replace("spring/start", "{name}/{move}").replace("spring", "{name}").replace("none", "{name}")
          .replace("leads/1", "leads/{lead_id}").replace("call-1", "{call_id}").replace("+447421000007", "{number}")
-         .replace("1001", "{ext}").replace("1002", "{ext}"))
+         .replace("1001", "{ext}").replace("1002", "{ext}").replace("record/pause", "record/{wish}"))
         for method, path, _ in MATRIX
     }  # fmt: skip
     extra = {("POST", "/v1/agents/{ext}/offline"), ("POST", "/v1/agents/{ext}/unpause")}
