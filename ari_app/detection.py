@@ -23,8 +23,8 @@ from contact_center.settings import Amd
 CONTEXT = "callwright-amd"
 EAR = "-ear"  # what the id of a channel ends with that listens
 PARAMETERS = "CALLWRIGHT_AMD"
-BOUND_SHARE = 0.75  # of the deadline, so that something is left of it to connect an agent
-GRACE_SECONDS = 0.1  # after AMD's own bound
+BOUND_SHARE = 0.85  # of the deadline, so that something is left of it to connect an agent
+GRACE_SECONDS = 0.05  # after AMD's own bound
 
 log = structlog.get_logger(__name__)
 

@@ -239,14 +239,14 @@ class Speech(Section):
 class Amd(Section):
     """Is it a person or a machine? The numbers are those of Asterisk's AMD, in seconds.
 
-    ``bound_seconds``: who is not known by then is a person; it never takes more than three quarters of a campaign's
+    ``bound_seconds``: who is not known by then is a person; it never takes more than 85 % of a campaign's
     ``connect_deadline``. ``greeting_seconds``: so much talk, or ``words``, is a machine; ``after_greeting_seconds`` of
     silence after less of it is a person. ``sample_share``: of the calls judged to be machines so many go to an agent
     all the same, whose word tells how often the verdict is wrong. ``message_silence_seconds``: a message begins after
     so much silence, and after ``greeting_longest_seconds`` at the latest.
     """
 
-    bound_seconds: Annotated[float, Field(ge=0.5, le=10)] = 1.5
+    bound_seconds: Annotated[float, Field(ge=0.5, le=10)] = 1.7
     greeting_seconds: Annotated[float, Field(ge=0.2, le=10)] = 1.1
     after_greeting_seconds: Annotated[float, Field(ge=0.1, le=5)] = 0.5
     words: Annotated[int, Field(ge=2, le=20)] = 5

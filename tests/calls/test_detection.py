@@ -58,7 +58,7 @@ def started_at(customer: FakeChannel) -> list[float]:
 
 
 @pytest.mark.parametrize(
-    ("answerer", "within"), [(PERSON, 1.25), (SILENT_PERSON, 1.55), (replace(PERSON, seconds=None), 1.65)]
+    ("answerer", "within"), [(PERSON, 1.25), (SILENT_PERSON, 1.75), (replace(PERSON, seconds=None), 1.85)]
 )
 def test_a_person_has_an_agent_when_he_is_known_and_in_doubt_at_the_bound(answerer: Answerer, within: float):
     async def life() -> None:
@@ -201,7 +201,7 @@ async def test_who_hears_the_message_of_the_law_hears_it_by_the_deadline():
 def test_the_bound_leaves_time_within_the_deadline_and_silence_is_never_a_machine(deadline: float):
     amd = Amd()
     bound = detection.bound_seconds(amd, deadline)
-    assert bound <= min(1.5, 0.75 * deadline)
+    assert bound <= min(1.7, 0.85 * deadline)
     initial, _, _, total, *_ = (int(part) for part in detection.parameters(amd, bound).split(","))
     assert initial > total == round(1000 * bound)
     assert len(detection.parameters(amd, bound).split(",")) == 9

@@ -23,7 +23,7 @@ class Answerer:
 
 
 PERSON = Answerer()
-SILENT_PERSON = Answerer("NOTSURE", "TOOLONG-1500", 1.5)
+SILENT_PERSON = Answerer("NOTSURE", "TOOLONG-1700", 1.7)
 MACHINE = Answerer("MACHINE", "LONGGREETING-1100-1100", 1.3, ((0.0, 6.0), (6.5, 6.9)))
 
 
