@@ -100,10 +100,14 @@ class Application:
 
     async def entered(self, within: float = 5.0) -> dict[str, Any]:
         """The next StasisStart."""
+        return await self.told("StasisStart", within)
+
+    async def told(self, kind: str, within: float = 5.0) -> dict[str, Any]:
+        """The next event of a type."""
         async with asyncio.timeout(within):
             while True:
                 event: dict[str, Any] = json.loads((await self.socket.receive()).data)
-                if event["type"] == "StasisStart":
+                if event["type"] == kind:
                     return event
 
     async def close(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -306,7 +307,9 @@ async def test_a_refer_from_a_phone_calls_nobody(settings: Settings, switch: Swi
         call = phone.dial("*48")
         await application.entered()
         await call.until_answered(3)
-        assert await call.refer("+442079460000") >= 400
+        assert await call.refer("+442079460000") == 202  # the application is asked
+        transfer = await application.told("ChannelTransfer")
+        assert "+442079460000" in json.dumps(transfer["refer_to"])
         call.hangup()
         await call.until_over(3)
     assert world.log.select(side=Side.CUSTOMER) == []
