@@ -173,6 +173,7 @@ async def test_the_agent_rates_on_the_phone_after_an_attempt_that_was_not_answer
         await talk.until_over(PATIENCE)
         await callers.floor.until_state("2508", "idle")
         await callers.floor.cli("agent", "offline", "2508")
+        await callers.floor.until_state("2508", "offline")
         record = await rated(callers, (await callers.record(number))["id"])
         rating = record["rating"]
         assert (rating["option"], rating["value"], rating["source"]) == (
