@@ -1,4 +1,4 @@
-"""python -m tests.prove [--only NAME] [--rounds N] [--minutes N] [--anew] [--list] [--merge FILE] [--paper]"""
+"""python -m tests.prove [--only NAME] [--first N] [--rounds N] [--minutes N] [--anew] [--list] [--merge FILE] [--paper]"""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.prove.proof import Proof
 from tests.prove.runner import Runner
 
 
-async def prove(proofs: list[Proof], only: str, rounds: int | None, *, anew: bool) -> int:
+async def prove(proofs: list[Proof], only: str, rounds: int | None, *, first: int = 0, anew: bool) -> int:
     """Run the proofs chosen; the exit code."""
     chosen = [proof for proof in proofs if only in ("", proof.name)]
     if not chosen:
@@ -22,7 +22,7 @@ async def prove(proofs: list[Proof], only: str, rounds: int | None, *, anew: boo
     runner, held = Runner(), True
     for proof in chosen:
         try:
-            held &= await runner.run(proof, rounds, anew=anew)
+            held &= await runner.run(proof, rounds, first=first, anew=anew)
         finally:
             paper.write(runner.kept(), proofs)
     print("every proof held" if held else "not every proof held; see PROOFS.md")
@@ -34,6 +34,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.prove", description="The long proofs.")
     parser.add_argument("--only", default="", help="one proof by name")
     parser.add_argument("--rounds", type=int, help="so many rounds instead of the planned ones")
+    parser.add_argument(
+        "--first", type=int, default=0, help="begin with this round: another checkout runs those before"
+    )
     parser.add_argument("--minutes", type=float, default=soak.MINUTES, help="the length of the soak")
     parser.add_argument("--merge", type=Path, help="take over what another checkout proved: its .lab/prove.json")
     parser.add_argument("--paper", action="store_true", help="only write PROOFS.md from what was proven so far")
@@ -51,7 +54,7 @@ def main() -> None:
         paper.write(runner.kept(), proofs)
         print(f"PROOFS.md written; taken over: {', '.join(taken) or 'nothing'}")
         return
-    sys.exit(asyncio.run(prove(proofs, given.only, given.rounds, anew=given.anew)))
+    sys.exit(asyncio.run(prove(proofs, given.only, given.rounds, first=given.first, anew=given.anew)))
 
 
 if __name__ == "__main__":

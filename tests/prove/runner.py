@@ -59,28 +59,33 @@ class Runner:
         return json.loads(self._file.read_text()) if self._file.exists() else {}
 
     def merge(self, other: Path) -> list[str]:
-        """Take over what another checkout proved with the same code, where it got further; the proofs' names."""
+        """Take over the rounds another checkout ran with the same code and we did not; the proofs' names."""
         kept, taken = self.kept(), []
         for name, entry in json.loads(other.read_text()).items():
             ours = kept.get(name)
-            same = entry["key"]["code"] == self._key["code"]
-            if same and (ours is None or ours["key"] != entry["key"] or len(ours["rounds"]) < len(entry["rounds"])):
-                kept[name] = self.state[name] = entry
+            if entry["key"]["code"] != self._key["code"]:
+                continue
+            mine = ours["rounds"] if ours is not None and ours["key"] == entry["key"] else []
+            more = [done for done in entry["rounds"] if done["number"] not in {own["number"] for own in mine}]
+            if more:
+                rounds = sorted([*mine, *more], key=lambda done: done["number"])
+                kept[name] = self.state[name] = {**entry, "rounds": rounds}
                 taken.append(name)
         self._file.parent.mkdir(exist_ok=True)
         self._file.write_text(json.dumps(kept, indent=1) + "\n")
         return taken
 
-    async def run(self, proof: Proof, rounds: int | None = None, *, anew: bool = False) -> bool:
-        """Run what is left of a proof; whether no round failed."""
+    async def run(self, proof: Proof, rounds: int | None = None, *, first: int = 0, anew: bool = False) -> bool:
+        """Run what is left of a proof, from round `first` (counted from 0) on; whether no round failed."""
         entry, key = self.state.get(proof.name), self._key_of(proof)
         if anew or entry is None or entry["key"] != key:
             entry = self.state[proof.name] = {"key": key, "planned": proof.rounds, "rounds": []}
         wanted = rounds or proof.rounds
-        numbers = list(range(len(entry["rounds"]), wanted))
+        ran = {done["number"] for done in entry["rounds"]}
+        numbers = [number for number in range(first, wanted) if number not in ran]
         print(f"{proof.name}: {proof.claim}", flush=True)
-        if len(numbers) < wanted:
-            print(f"  goes on after round {wanted - len(numbers)}", flush=True)
+        if ran:
+            print(f"  goes on after {len(ran)} rounds", flush=True)
         while numbers:
             await self._with_one_centre(proof, entry, numbers)
         return not any(done["failures"] for done in entry["rounds"])
@@ -99,7 +104,7 @@ class Runner:
                 except Exception as error:  # whatever it was, the round did not prove its claim
                     done = Round({}, [_told(error)])
                 entry["rounds"].append(
-                    {"at": began, "seconds": time.time() - began, "figures": dict(done.figures),
+                    {"number": numbers[0], "at": began, "seconds": time.time() - began, "figures": dict(done.figures),
                      "failures": list(done.failures)}
                 )  # fmt: skip
                 self._keep(proof, numbers.pop(0), done, time.time() - began)

@@ -67,3 +67,16 @@ async def test_rounds_of_a_shorter_form_do_not_count_and_those_of_other_code_are
     (tmp_path / "alien.json").write_text(json.dumps(alien))
     assert code_hash() != "another"
     assert Runner(tmp_path / "third.json").merge(tmp_path / "alien.json") == []
+
+
+async def test_rounds_that_two_checkouts_ran_side_by_side_are_put_together(tmp_path):
+    async def once(_: None, number: int) -> Round:
+        return Round({"n": number})
+
+    proof = Proof("p", "It holds.", 4, once)
+    assert await Runner(tmp_path / "late.json").run(proof, first=2)
+    early = Runner(tmp_path / "early.json")
+    assert await early.run(proof, 2)
+    assert early.merge(tmp_path / "late.json") == ["p"]
+    assert [done["figures"]["n"] for done in early.kept()["p"]["rounds"]] == [0, 1, 2, 3]
+    assert early.merge(tmp_path / "late.json") == []
