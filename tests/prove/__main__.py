@@ -1,4 +1,4 @@
-"""python -m tests.prove [--only NAME] [--first N] [--rounds N] [--minutes N] [--anew] [--list] [--merge FILE] [--paper]"""
+"""python -m tests.prove [--only NAME] [--first N] [--rounds N] [--minutes N] [--anew] [--list] [--merge F] [--paper]"""
 
 from __future__ import annotations
 
