@@ -352,13 +352,13 @@ async def test_after_kill_9_an_own_call_goes_on_and_one_that_still_rang_is_ended
     await callers.nothing_left()
 
 
-async def test_twenty_hang_ups_at_random_instants_of_consults_leave_nothing(callers: Callers):
+async def test_ten_hang_ups_at_random_instants_of_consults_leave_nothing(callers: Callers):
     chance = random.Random(7)
     scene = Consulting(callers, 11)
     await scene.talk()
     await scene.over()
     scene.other_phone.script, scene.other_phone.obeys_auto_answer = Script(ring_seconds=0.1), False
-    for _ in range(20):
+    for _ in range(10):
         customer = callers.call(scene.did, scene.number)
         agent = await scene.phone.incoming(8.0)
         await customer.until_hears(scene.first, 5.0)
