@@ -137,10 +137,10 @@ class OutboundCall:
             offer = agent_side.enter_context(adopted)
             if self._lines.by_channel(agent.id) is None:
                 agent_side.push_async_callback(_end, agent)
+            self._end.outcome, self._end.agent = Outcome.CONNECTED, ext  # also if he hangs up in this very moment
+            self.log.add(timeline.Connected(connected_at, offer.seat.name if offer else ext))
             async with self._after() as after, until_hangup(self.customer):
                 after.talks(agent, offer, self._asked())
-                self._end.outcome, self._end.agent = Outcome.CONNECTED, ext
-                self.log.add(timeline.Connected(connected_at, offer.seat.name if offer else ext))
                 await self._talk(AdoptedLeg(agent, bridge_id), agent_side, after)
 
     # -- ringing --------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import datetime
 
 import structlog
@@ -103,14 +104,16 @@ class Reconciler:
         info = snapshot.channels.get(attempt.channel_id)
         if order is None:
             return False
+        talk = talk_of(attempt.channel_id, attempt.agent_channel_id, snapshot)
+        ext = self._agent_of(talk.agent) if talk else ""
         if info is None:
+            if talk and ext and attempt.connected_at is None:  # he left while we looked, out of a talk nobody stored
+                attempt = replace(attempt, state=AttemptState.CONNECTED, agent=ext, connected_at=leg_began(talk.agent))
             self._adopted(attempt, order, False, False)
             self._app.env.progress.ended(order, self._unseen_end(attempt, order))
             return False
         customer = self._app.env.ari.adopt(info)
         call = self._app.take(order)
-        talk = talk_of(attempt.channel_id, attempt.agent_channel_id, snapshot)
-        ext = self._agent_of(talk.agent) if talk else ""
         if talk and ext:
             agent, bridge = self._app.env.ari.adopt(talk.agent), self._app.env.ari.bridge(talk.bridge.id)
             if not agent.id.startswith(OUR_CHANNELS):  # he dialled himself: of its end only those are told who ask

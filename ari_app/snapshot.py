@@ -34,12 +34,15 @@ class Snapshot:
 
 
 async def take_snapshot(line: Line) -> Snapshot:
-    """Ask Asterisk for everything; raises AriError."""
+    """Ask Asterisk for everything; raises AriError.
+
+    Bridges before channels: who hangs up in between is missing from the second list, as one who has gone. The other way
+    round he would be there and in no bridge, as one who talked to nobody.
+    """
     async with asyncio.TaskGroup() as group:
-        channels = group.create_task(line.request("GET", "channels"))
         bridges = group.create_task(line.request("GET", "bridges"))
         apps = [group.create_task(_application(line, app)) for app in {line.app, line.agents_app}]
-    channel_infos = [channel_info(raw) for raw in channels.result() or ()]
+    channel_infos = [channel_info(raw) for raw in await line.request("GET", "channels") or ()]
     bridge_infos = [_bridge_info(raw) for raw in bridges.result() or ()]
     return Snapshot(
         {info.id: info for info in channel_infos},

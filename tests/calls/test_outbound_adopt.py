@@ -19,7 +19,7 @@ from contact_center.terms import AgentState, AttemptState, CallKind, Outcome
 from tests.calls.queue_world import QueueWorld, queue_world
 from tests.calls.test_inbound_adopt import MortalTransport
 from tests.calls.world import make_order
-from tests.support.fake_ari import FakeAri, FarEnd
+from tests.support.fake_ari import FakeAri, FakeTransport, FarEnd
 from tests.support.fake_world import FakeChannel
 from tests.support.virtual_clock import run_virtual, virtual_now
 
@@ -45,6 +45,16 @@ def _staff(centre: QueueWorld) -> None:
     centre.world.fake.far(CUSTOMER, FarEnd(rings_after=0.5, answers_after=1.0))
     centre.agent("1001", TAKES)
     centre.agent("1002", TAKES)
+
+
+class LeavingTransport(FakeTransport):
+    """The customer hangs up as soon as one of the lists of what Asterisk holds has been read."""
+
+    async def request(self, method, path, *words, **more):
+        reply = await super().request(method, path, *words, **more)
+        if method == "GET" and path in ("bridges", "channels") and "cw-1" in self.fake.channels:
+            self.fake.hang_up("cw-1")
+        return reply
 
 
 def _attempt(agent_channel_id: str) -> OpenAttempt:
@@ -73,15 +83,17 @@ async def _killed(scene: Scene) -> tuple[FakeAri, FakeChannel]:
 
 
 @asynccontextmanager
-async def _next_process(fake: FakeAri, agent: FakeChannel) -> AsyncIterator[QueueWorld]:
+async def _next_process(
+    fake: FakeAri, agent: FakeChannel, attempt: OpenAttempt | None = None, transport: FakeTransport | None = None
+) -> AsyncIterator[QueueWorld]:
     async def prepared() -> None:
         """Nothing is to be put right."""
 
-    async with queue_world(fake=fake, trunk={"main": {"host": "192.0.2.1"}}) as centre:
+    async with queue_world(fake=fake, transport=transport, trunk={"main": {"host": "192.0.2.1"}}) as centre:
         _staff(centre)
         reconcile = Reconciler(
             app=centre.world.app,
-            writer=cast(Writer, OneAttempt(_attempt(agent.id))),
+            writer=cast(Writer, OneAttempt(attempt or _attempt(agent.id))),
             rebuild=lambda _: replace(make_order(), ordered_at=virtual_now()),
             adopted=lambda *_: None,
             prepare=prepared,
@@ -152,6 +164,20 @@ def test_the_customer_is_with_the_agent_who_had_him_and_with_nobody_else(scene: 
             result = await centre.world.ended("call-1")
             assert (result.outcome, result.agent) == (Outcome.CONNECTED, "1001")
             assert result.record["call_state"] == "NORMAL_CLEARING_B"
+            await centre.settled()
+            centre.world.assert_nothing_left()
+
+    run_virtual(life())
+
+
+def test_who_hangs_up_while_asterisk_is_looked_at_has_talked_although_nobody_had_stored_it():
+    async def life() -> None:
+        fake, agent = await _killed(_talk)
+        transport = LeavingTransport(fake, "callwright")
+        unstored = replace(_attempt(""), state=AttemptState.ANSWERED, agent="", connected_at=None)
+        async with _next_process(fake, agent, unstored, transport) as centre:
+            result = await centre.world.ended("call-1")
+            assert (result.outcome, result.agent) == (Outcome.CONNECTED, "1001")
             await centre.settled()
             centre.world.assert_nothing_left()
 
