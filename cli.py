@@ -6,26 +6,28 @@ What only a running contact centre needs is imported when it is needed, so that 
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from asterisk_conf import accounts
-from asterisk_conf import commands as conf_commands
 from contact_center import console
 from contact_center.console import Hooks, console_of
-from contact_center.console.root import make_app, run
+from contact_center.console.root import global_options_first, make_app, run
 from contact_center.errors import CallwrightError
-from contact_center.models import Agent
-from contact_center.settings import Settings
-from contact_center.store.schema import schema_state
-from dialer import commands as dialer_commands
-from dialer import simulate_commands
+
+if TYPE_CHECKING:
+    from asterisk_conf.accounts import DynamicObject
+    from contact_center.models import Agent
+    from contact_center.settings import Settings
 
 
-def account_objects(settings: Settings, row: Agent) -> list[accounts.DynamicObject]:
+def account_objects(settings: Settings, row: Agent) -> list[DynamicObject]:
     """The SIP account of an agent, as Asterisk is told it."""
+    from asterisk_conf import accounts
+
     username = row.endpoint.partition("/")[2]
     return accounts.account_objects(row.ext, row.name, username, row.password, settings)
 
@@ -41,6 +43,7 @@ def provision(settings: Settings, agents: Sequence[Agent]) -> None:
 def withdraw(settings: Settings, endpoints: Sequence[str]) -> None:
     """Console hook: remove SIP accounts."""
     from ari_app.provisioning import delete_objects
+    from asterisk_conf import accounts
 
     keys = [key for endpoint in endpoints for key in accounts.account_ids(endpoint.partition("/")[2])]
     asyncio.run(delete_objects(settings.asterisk, keys))
@@ -69,6 +72,7 @@ def serve(ctx: typer.Context) -> None:
 
     from agi_scripts.server import AgiServer
     from ari_app.serve import Parts, serve_forever
+    from asterisk_conf import accounts
     from contact_center import logs
     from dialer.engine import Dialer
     from dialer.lead_import import LeadImporter
@@ -101,18 +105,53 @@ def _plain(group: BaseExceptionGroup[BaseException]) -> BaseException:
     return error
 
 
-app = make_app(Hooks(provision=provision, withdraw=withdraw, speak=speak))
-console.mount(app)
-dialer_commands.mount(app)
-simulate_commands.mount(app)
-app.add_typer(conf_commands.conf_app, name="conf")
-app.command("doctor")(conf_commands.doctor_command(schema_state))
-app.command()(serve)
+def build(words: Sequence[str] = ()) -> typer.Typer:
+    """The program with the commands that ``words`` are about; with all of them where that is not plain."""
+    app = make_app(Hooks(provision=provision, withdraw=withdraw, speak=speak))
+    group = _group(words)
+    if group == "serve":
+        app.command()(serve)
+        return app
+    console.mount(app, group)
+    if group in ("", "lead", "campaign"):
+        from dialer import commands as dialer_commands
+
+        dialer_commands.mount(app)
+    if not group:
+        from asterisk_conf import commands as conf_commands
+        from contact_center.store.schema import schema_state
+        from dialer import simulate_commands
+
+        simulate_commands.mount(app)
+        app.add_typer(conf_commands.conf_app, name="conf")
+        app.command("doctor")(conf_commands.doctor_command(schema_state))
+        app.command()(serve)
+    return app
+
+
+def _group(words: Sequence[str]) -> str:
+    """The group whose commands are enough; empty for all."""
+    rest = iter(global_options_first(list(words)))
+    for word in rest:
+        if word == "--config":
+            next(rest, None)
+        elif not word.startswith("-"):
+            return word if word == "serve" or word in console.GROUPS else ""
+        elif word != "--json" and not word.startswith("--config="):
+            return ""
+    return ""
+
+
+def __getattr__(name: str) -> Any:
+    """``app``: the whole program, for whoever imports it."""
+    if name == "app":
+        return build()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def main() -> None:
     """The console script."""
-    run(app)
+    run(build(sys.argv[1:]))
 
 
 if __name__ == "__main__":

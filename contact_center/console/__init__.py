@@ -2,48 +2,41 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import typer
 
-from contact_center.console import (
-    agent,
-    analytics,
-    call,
-    callback,
-    campaign,
-    category,
-    dnc,
-    lead,
-    queue,
-    rating,
-    report,
-    setup,
-    token,
-    tracking,
-    webhook,
-    why,
-)
 from contact_center.console.context import Console, Hooks, console_of
 
-__all__ = ["Console", "Hooks", "console_of", "mount"]
+__all__ = ["GROUPS", "Console", "Hooks", "console_of", "mount"]
+
+GROUPS = {
+    "db": ("setup", "database"),
+    "agent": ("agent", "app"),
+    "queue": ("queue", "app"),
+    "campaign": ("campaign", "app"),
+    "lead": ("lead", "app"),
+    "dnc": ("dnc", "app"),
+    "call": ("call", "app"),
+    "rating": ("rating", "app"),
+    "category": ("category", "app"),
+    "callback": ("callback", "app"),
+    "why": ("why", "app"),
+    "report": ("report", "app"),
+    "token": ("token", "app"),
+    "webhook": ("webhook", "app"),
+    "analytics": ("analytics", "app"),
+    "tracking": ("tracking", "app"),
+    "visitor": ("tracking", "visitor_app"),
+}
+"""Each group of commands: the module here and the Typer in it. Loading all of them takes longer than most commands."""
 
 
-def mount(app: typer.Typer) -> None:
-    """Add the sub-commands to the root app."""
-    app.command("init", epilog="Example: callwright init --country GB --timezone Europe/London")(setup.init)
-    app.add_typer(setup.database, name="db")
-    app.add_typer(agent.app, name="agent")
-    app.add_typer(queue.app, name="queue")
-    app.add_typer(campaign.app, name="campaign")
-    app.add_typer(lead.app, name="lead")
-    app.add_typer(dnc.app, name="dnc")
-    app.add_typer(call.app, name="call")
-    app.add_typer(rating.app, name="rating")
-    app.add_typer(category.app, name="category")
-    app.add_typer(callback.app, name="callback")
-    app.add_typer(why.app, name="why")
-    app.add_typer(report.app, name="report")
-    app.add_typer(token.app, name="token")
-    app.add_typer(webhook.app, name="webhook")
-    app.add_typer(analytics.app, name="analytics")
-    app.add_typer(tracking.app, name="tracking")
-    app.add_typer(tracking.visitor_app, name="visitor")
+def mount(app: typer.Typer, only: str = "") -> None:
+    """Add the sub-commands to the root app; ``only`` a group, or all of them."""
+    if not only:
+        setup = import_module(f"{__name__}.setup")
+        app.command("init", epilog="Example: callwright init --country GB --timezone Europe/London")(setup.init)
+    for group, (module, name) in GROUPS.items():
+        if only in ("", group):
+            app.add_typer(getattr(import_module(f"{__name__}.{module}"), name), name=group)
