@@ -37,7 +37,7 @@ class Offer:
     def connected(self, wrap_up_seconds: float) -> None:
         """He talks; afterwards he wraps up for so long."""
         self._wrap_up_seconds = wrap_up_seconds
-        self._roster.change(self.seat, engaged=AgentState.TALKING, misses=0)
+        self._roster.change(self.seat, engaged=AgentState.TALKING, misses=0, wrap_up_until_at=None)
 
     @contextmanager
     def menu(self) -> Iterator[None]:
@@ -138,7 +138,7 @@ class Roster:
 
     def hold(self, seat: Seat, call_id: str) -> None:
         """Mark a free agent as held for a call: whoever chose him makes the offer of it."""
-        self.change(seat, engaged=AgentState.OFFERED, call_id=call_id)
+        self.change(seat, engaged=AgentState.OFFERED, call_id=call_id, wrap_up_until_at=None)
 
     async def reserve_within(self, seconds: float, team: str, call_id: str, prefer: str = "") -> Offer | None:
         """As :meth:`reserve`, waiting for the first agent who becomes free; None when time is up.
@@ -163,7 +163,7 @@ class Roster:
         finally:
             if waiter in self._waiters:
                 self._waiters.remove(waiter)
-        self.change(seat, engaged=AgentState.OFFERED, call_id=call_id)
+        self.change(seat, engaged=AgentState.OFFERED, call_id=call_id, wrap_up_until_at=None)
         return Offer(self, seat, call_id)
 
     @contextmanager
@@ -174,7 +174,7 @@ class Roster:
             yield None
             return
         offer = Offer(self, seat, call_id)
-        self.change(seat, call_id=call_id)
+        self.change(seat, call_id=call_id, wrap_up_until_at=None)
         offer.connected(wrap_up_seconds)
         try:
             yield offer

@@ -7,7 +7,8 @@ import pytest
 
 from contact_center.errors import NotFound
 from contact_center.models import Agent
-from contact_center.roster import Roster
+from contact_center.own_seat import take_seat
+from contact_center.roster import Offer, Roster
 from contact_center.store.facts import AgentStateChanged, AgentStatusChanged
 from contact_center.terms import AgentState, AgentStatus
 from tests.support.clock import HandClock
@@ -224,3 +225,33 @@ async def test_an_offer_that_asterisk_s_doubt_undid_costs_the_agent_nothing():
     offer.close()
     assert (desk.state("1001"), desk.roster.get("1001").misses) == (AgentState.IDLE, 0)
     assert desk.reserve().ext == "1001"
+
+
+async def test_an_agent_who_is_asked_about_his_last_call_is_taken_for_no_other_until_he_has_answered():
+    desk = Desk("1001")
+    seat, offer = desk.roster.get("1001"), desk.reserve()
+    offer.connected(5.0)
+    with offer.menu():
+        assert take_seat(desk.roster, seat, "colleague") is None
+        assert seat.call_id == "call"
+    offer.close()
+    taken = take_seat(desk.roster, seat, "colleague")
+    assert (taken.ext, seat.call_id, seat.wrap_up_until_at) == ("1001", "colleague", None)
+
+
+async def test_a_talk_found_up_ends_the_wrap_up_of_the_call_before_it():
+    desk = Desk()
+    until = desk.clock.now() + timedelta(seconds=30)
+    desk.roster.load([row("1001", desk.clock, state="wrap_up", wrap_up_until_at=until)], desk.clock.now())
+    with desk.roster.adopt("1001", "found", 0.0):
+        assert (desk.state("1001"), desk.roster.get("1001").wrap_up_until_at) == (AgentState.TALKING, None)
+        assert desk.facts[-1].wrap_up_until_at is None
+
+
+async def test_no_wrap_up_runs_while_an_agent_is_held_or_talks():
+    desk = Desk("1001")
+    seat = desk.roster.get("1001")
+    for engage in (lambda: desk.roster.hold(seat, "next"), lambda: Offer(desk.roster, seat, "next").connected(0.0)):
+        desk.roster.change(seat, engaged=AgentState.WRAP_UP, wrap_up_until_at=desk.clock.now())
+        engage()
+        assert seat.wrap_up_until_at is None
