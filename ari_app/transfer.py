@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import count
+from uuid import uuid4
 
 import structlog
 
@@ -86,7 +87,7 @@ class Targets:
         allowed: Callable[[str], Awaitable[OutsideNumber]],
     ) -> None:
         self._env, self._lines, self._board, self._allowed = env, lines, board, allowed
-        self._numbers = count(1)
+        self._numbers, self._process = count(1), uuid4().hex[:6]  # legs of an earlier process may be up still
 
     def find(self, digits: str) -> Target:
         """An agent's extension, else a number that leads to a queue, else a number outside."""
@@ -181,7 +182,7 @@ class Targets:
         return Reached(DialledLeg(channel, bridge), number.number)
 
     def _leg_id(self, wish: Wish) -> str:
-        return f"cw-{wish.call_id}-x{next(self._numbers)}"
+        return f"cw-{wish.call_id}-{self._process}-x{next(self._numbers)}"
 
 
 async def finish_back(line: LineLeg) -> None:

@@ -182,3 +182,34 @@ def test_who_hangs_up_while_asterisk_is_looked_at_has_talked_although_nobody_had
             centre.world.assert_nothing_left()
 
     run_virtual(life())
+
+
+async def given_to_a_colleague(centre: QueueWorld) -> FakeChannel:
+    """The agent consulted a colleague and hung up: the customer is the colleague's."""
+    agent = await consult(centre)
+    centre.world.fake.hang_up(agent.id)
+    await asyncio.sleep(1)
+    [other] = centre.world.fake.dialled("PJSIP/1002")
+    assert centre.world.fake.together("cw-1", other.id)
+    return other
+
+
+def test_who_was_given_a_customer_before_the_restart_consults_another_one_after_it():
+    async def life() -> None:
+        fake, other = await _killed(given_to_a_colleague)
+        async with _next_process(fake, other) as centre:
+            centre.agent("1003", TAKES)
+            fake.press(other.id, "*71003#")
+            await asyncio.sleep(2)
+            [third] = fake.dialled("PJSIP/1003")
+            assert fake.together(other.id, third.id)
+            assert fake.channels["cw-1"].moh
+            fake.press(other.id, "*1")
+            await asyncio.sleep(1)
+            assert fake.together("cw-1", other.id)
+            fake.hang_up("cw-1")
+            await centre.world.ended("call-1")
+            await centre.settled()
+            centre.world.assert_nothing_left()
+
+    run_virtual(life())
