@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -61,6 +62,7 @@ class InternalCall:
         )
         self._outcome = Outcome.NOT_ATTEMPTED
         self._phone: Channel | None = None
+        self._limit: asyncio.Timeout | None = None  # while the first agent's phone is rung
 
     # -- the story ------------------------------------------------------------------------------------
 
@@ -102,9 +104,14 @@ class InternalCall:
             first_side.callback(self._offer.close)
             side = own_side(self._env, self._parts.lines, self._offer.seat, self.call_id, phone, self.order.other.ext)
             try:
-                leg = await first_side.enter_async_context(side)
-            except NotTaken as missed:
-                log.info("own call without its agent", action="own_call", call_id=self.call_id, reason=missed.reason)
+                async with asyncio.timeout(None) as self._limit:
+                    leg = await first_side.enter_async_context(side)
+            except HungUp:
+                raise
+            except TimeoutError:  # he is rung no more
+                return
+            except (NotTaken, AriError) as missed:
+                log.info("own call without its agent", action="own_call", call_id=self.call_id, reason=str(missed))
                 self.log.add(story.Left(self._now(), Party.AGENT))
                 return
             self._phone = leg.channel
@@ -189,6 +196,8 @@ class InternalCall:
         self.log.add(story.Left(self._now(), Party.SYSTEM))
         if self._phone is not None:
             await self._phone.hang_up()
+        elif self._limit is not None and not self._limit.expired():
+            self._limit.reschedule(asyncio.get_running_loop().time())
 
     def _left(self, hangup: HungUp) -> None:
         gone = hangup.channel.gone.value

@@ -54,11 +54,11 @@ async def own_side(
         finally:
             await finish(back_to_line(line))
     elif phone is not None:
-        async with env.bridges.take() as bridge:
-            try:
+        try:
+            async with env.bridges.take() as bridge:
                 yield OwnLeg(phone, bridge)
-            finally:
-                await finish(phone.hang_up())
+        finally:
+            await finish(phone.hang_up())
     else:
         async with env.bridges.take() as bridge, _rung(env, seat, call_id, shown) as channel:
             yield OwnLeg(channel, bridge)

@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 
 import pytest
 
+from ari_app.errors import Refused
 from contact_center.store.facts import CallFinished
 from contact_center.terms import AgentState
 from tests.calls.queue_world import DID, QueueWorld, queue_world
-from tests.support.fake_ari import FarEnd
+from tests.support.fake_ari import FakeAri, FakeTransport, FarEnd
 from tests.support.virtual_clock import on_virtual_clock, run_virtual
 
 TRUNK = {"trunk": {"main": {"host": "192.0.2.1"}}}
@@ -292,6 +293,50 @@ async def test_a_colleague_who_talks_is_busy_and_is_not_rung():
         assert record["call_state"] == "USER_BUSY_B"
         assert centre.world.fake.dialled("PJSIP/1002") == []
         held.close()
+        await centre.settled()
+        centre.world.assert_nothing_left()
+
+
+class WithoutBridges(FakeTransport):
+    """An Asterisk that makes no bridges."""
+
+    async def request(self, method, path, *words, **more):
+        if method == "POST" and path.startswith("bridges"):
+            raise Refused(500, "no bridge")
+        return await super().request(method, path, *words, **more)
+
+
+@pytest.mark.parametrize("dialled", [NUMBER, "1002"])
+def test_a_phone_that_dialled_is_hung_up_where_no_bridge_can_be_had(dialled):
+    async def life() -> None:
+        fake = FakeAri()
+        async with queue_world(fake=fake, transport=WithoutBridges(fake, "callwright"), **TRUNK, **SITE) as centre:
+            centre.agent("1001", PHONE)
+            centre.agent("1002", PHONE)
+            phone = centre.dial("1001", dialled)
+            await centre.own(NUMBER if dialled == NUMBER else "xxxxxxxx")
+            await asyncio.sleep(3)
+            assert phone.ended_at is not None
+            assert state(centre, "1001") is AgentState.IDLE
+            centre.world.assert_nothing_left()
+
+    run_virtual(life())
+
+
+@on_virtual_clock
+async def test_call_hangup_ends_an_ordered_internal_call_that_rings_its_first_phone():
+    async with queue_world() as centre:
+        centre.agent("1001", RINGS)
+        centre.agent("1002", PHONE)
+        place(centre, "1001", "1002")
+        await asyncio.sleep(1)
+        [phone] = centre.world.fake.dialled("PJSIP/1001")
+        assert await centre.world.app.hang_up("call-1")
+        await asyncio.sleep(0.5)
+        assert phone.ended_at is not None
+        record = await centre.own("xxxxxxxx")
+        assert record["hung_up_by"] == "system"
+        assert centre.world.fake.dialled("PJSIP/1002") == []
         await centre.settled()
         centre.world.assert_nothing_left()
 
