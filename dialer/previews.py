@@ -6,6 +6,7 @@ wants it, so that everything which holds back a call is asked then, in the trans
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -201,13 +202,19 @@ class Previews:
         if preview is None:
             return None
         self._end(ext, "taken")
+        intent = asyncio.create_task(self._intend(preview), name=f"intent of {ext}")
+        cancelled = await _at_its_end(intent)
         order: DialOrder | None = None
         try:
-            order = await self._intend(preview)
+            order = intent.result()
+            if order is not None and not self._may_send(preview.run, order, is_wanted=cancelled is None):
+                order = None
         finally:
             if order is None:
                 preview.offer.close()
                 log.info("not called after all", action="preview", agent=ext, lead_id=preview.lead.id)
+            if cancelled is not None:
+                raise cancelled
         if order is not None:
             preview.offer.call_id = order.call_id
             self._parts.placer.place_held(order, preview.offer, leg)
@@ -215,7 +222,7 @@ class Previews:
         return order
 
     async def _intend(self, preview: Preview) -> DialOrder | None:
-        """Write the intent down; None where nothing may be sent."""
+        """Write the intent down; None where the lead may not be called."""
         parts, run = self._parts, preview.run
         taken = parts.clock.monotonic()
         line = parts.trunks.choose(run.options.trunk, taken)
@@ -230,15 +237,18 @@ class Previews:
         if claim is None:
             return None
         allowed, fresh_until = await parts.lists.allowed([claim], look)
-        order = order_of(run, claim, parts.trunks, parts.settings, fresh_until if allowed else float("-inf"))
-        now = parts.clock.monotonic()
+        return order_of(run, claim, parts.trunks, parts.settings, fresh_until if allowed else float("-inf"))
+
+    def _may_send(self, run: CampaignRun, order: DialOrder, *, is_wanted: bool) -> bool:
+        """Whether the call is placed now; if not, its intent is given back."""
+        parts, now = self._parts, self._parts.clock.monotonic()
         late = order.is_late(parts.clock.now(), now)
-        if late or not parts.may_dial() or run.state is not CampaignState.RUNNING:
+        if late or not is_wanted or not parts.may_dial() or run.state is not CampaignState.RUNNING:
             parts.ledger.never_placed(run, order)
-            return None
+            return False
         parts.ledger.placed(run, LiveCall(order, now))
         run.last_placed = now
-        return order
+        return True
 
     async def _claim(self, preview: Preview, line: str) -> tuple[Claim | None, Look]:
         parts, run, at = self._parts, preview.run, self._parts.clock.now()
@@ -259,3 +269,14 @@ class Previews:
             return taken, parts.lists.look()
 
         return await parts.writer.commit(claim, ahead=True)
+
+
+async def _at_its_end(intent: asyncio.Task[DialOrder | None]) -> asyncio.CancelledError | None:
+    """Wait for an intent to its end, for what is stored must have an owner; gives the cancel that came meanwhile."""
+    cancelled: asyncio.CancelledError | None = None
+    while not intent.done():
+        try:
+            await asyncio.wait([intent])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    return cancelled

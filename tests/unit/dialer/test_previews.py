@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import select
 
 from contact_center.models import Attempt, Call, Campaign, Outbox
@@ -140,3 +142,42 @@ async def test_a_campaign_without_leads_left_is_finished(tmp_path):
         d.end(order, Outcome.INVALID_NUMBER, 404)
         d.placer.held[order.channel_id].close()
         await until(lambda: next(iter(d.dialer.campaigns.values())).state == "finished", 3.0, "the campaign's end")
+
+
+@pytest.mark.parametrize("stage", ["the intent", "the lists"])
+async def test_an_agent_who_hangs_up_as_he_takes_a_lead_leaves_neither_lead_nor_line_taken(tmp_path, stage):
+    async with desk(tmp_path, agents=1, campaigns={"look": {"leads": numbers(1), **PREVIEW}}) as d:
+        await shown(d, 1)
+        commit, read = d.writer.commit, d.writer.read
+        asked, go_on = asyncio.Event(), asyncio.Event()
+
+        async def slow_commit(fn, within=2.0, *, ahead=False):
+            stored = await commit(fn, within, ahead=ahead)
+            if stage == "the lists":
+                d.dialer.lists_changed()
+                d.writer.read = slow_read
+            else:
+                asked.set()
+                await go_on.wait()
+            return stored
+
+        async def slow_read(fn, within=2.0, *, ahead=False):
+            asked.set()
+            await go_on.wait()
+            return await read(fn, within, ahead=ahead)
+
+        d.writer.commit = slow_commit
+        taking = asyncio.create_task(d.dialer.previews.take("1001"))
+        await asked.wait()
+        taking.cancel()
+        go_on.set()
+        await asyncio.wait([taking])
+        assert taking.cancelled()
+        d.writer.commit, d.writer.read = commit, read
+        lead = await d.lead(numbers(1)[0])
+        assert (lead.state, lead.attempts) == ("due", 0)
+        assert d.dialer.trunks.lines["main"].live == 0
+        assert d.placer.orders == []
+        assert d.roster.get("1001").state is AgentState.IDLE
+        with reading(d.engine) as session:
+            assert open_attempts(session) == []
