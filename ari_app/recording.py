@@ -82,6 +82,7 @@ class Tape:
         self._found = found
         self.snoop = found or ari.channel(f"{TAPES}{order.call_id}-{uuid4().hex[:6]}")
         self._recording: Recording | None = None
+        self._has_begun = False
         self._stirred, self._has_moved, self._is_in = asyncio.Event(), False, True
 
     async def run(self) -> None:
@@ -99,21 +100,22 @@ class Tape:
             self.alarm(f"it could not be made: {error or 'Asterisk is too slow'}")
         finally:
             customer.on_bridged.remove(self._on_moved)
-            await finish(self._end())
+            await finish(self._end(self._recording))
 
     async def pause(self, *, on: bool) -> None:
         """Nothing is recorded until the pause is over; what is said meanwhile is left out of the file."""
         if on == self.paused:
             return
-        self.paused = on
-        if self._recording is None:
-            return  # it has not begun, and will begin so
-        try:
-            await self._pause(on=on)
-        except AriError as error:
-            self.paused = not on
-            self.alarm(f"it could not be {'paused' if on else 'resumed'}: {error}")
-        else:
+        self.paused, recording = on, self._recording
+        if recording is not None:
+            try:
+                await self._pause(on=on)
+            except AriError as error:
+                if recording is self._recording:
+                    self.paused = not on
+                    self.alarm(f"it could not be {'paused' if on else 'resumed'}: {error}")
+                    return
+        if self._has_begun:  # else it will begin so; and so will the next one where he is on hold
             self._told.note(self, "paused" if on else "resumed")
 
     def alarm(self, reason: str) -> None:
@@ -127,6 +129,7 @@ class Tape:
     async def _begin(self) -> None:
         if self._found is not None and (state := await self._state("live")) in ("recording", "paused"):
             self._recording, self.paused = Recording(self._ari, self.name), state == "paused"
+            self._has_begun = True
             self._recording.finished.add_done_callback(lambda _: self._stirred.set())
             self._told.note(self, "adopted")
             return
@@ -146,18 +149,21 @@ class Tape:
             await snoop.entered
         self._recording = await snoop.record(self.name, query={"ifExists": "append"})
         self._recording.finished.add_done_callback(lambda _: self._stirred.set())
+        self._has_begun = True
         if self.paused:
             await self._pause(on=True)
 
-    async def _end(self) -> None:
-        if (recording := self._recording) is not None:
-            await recording.stop()
-        await self.snoop.hang_up()
+    async def _end(self, recording: Recording | None) -> None:
+        try:
+            if recording is not None:
+                await recording.stop()
+        finally:
+            await self.snoop.hang_up()
 
     async def _rest(self) -> None:
         """While he is on hold; and then with a new channel: one that was there before may have lost a side."""
-        recording = self._recording
-        await self._end()
+        recording, self._recording = self._recording, None
+        await self._end(recording)
         if recording is not None:
             async with asyncio.timeout(END_SECONDS):
                 await recording.finished
