@@ -7,6 +7,7 @@ supervisor whispers. Nothing here is waited for by the call, and none of its tro
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -201,9 +202,9 @@ class Tape:
                 async with asyncio.timeout(LOOK_SECONDS):
                     await self._stirred.wait()
             except TimeoutError:
-                now = await asyncio.to_thread(_size, self._path) if self._path is not None else size + 1
-                if now > size or self.paused:
-                    size, grew_at, self.trouble = now, loop.time(), ""
+                now = await asyncio.to_thread(_size, self._path) if self._path is not None else None
+                if now is None or now > size or self.paused:
+                    size, grew_at, self.trouble = size if now is None else now, loop.time(), ""
                 elif not self.trouble and loop.time() - grew_at >= STILL_SECONDS:
                     self.alarm(f"its file stands still at {now} bytes" if now >= 0 else "its file is not there")
         if self._has_moved:
@@ -214,9 +215,17 @@ class Tape:
         return False
 
 
-def _size(path: Path) -> int:
-    """Bytes of a file; -1 where it cannot be seen from here."""
+def is_seen(folder: Path) -> bool:
+    """Whether a folder can be looked into from here. It may take long: not to be asked on the loop."""
+    try:
+        return folder.is_dir() and os.access(folder, os.X_OK)
+    except OSError:  # a folder above it is closed to us
+        return False
+
+
+def _size(path: Path) -> int | None:
+    """Bytes of a file; -1 where it is not there, None where its folder cannot be seen from here."""
     try:
         return path.stat().st_size
     except OSError:
-        return -1
+        return -1 if is_seen(path.parent) else None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ from ari_app.channel import Channel
 from ari_app.client import AriClient
 from ari_app.errors import AriError, Refused
 from ari_app.line import part
-from ari_app.recording import ARGUMENT, TAPES, Tape, TapeOrder, ToRecord
+from ari_app.recording import ARGUMENT, TAPES, Tape, TapeOrder, ToRecord, is_seen
 from ari_app.snapshot import Snapshot
 from contact_center.clock import Clock
 from contact_center.settings import Asterisk
@@ -67,8 +66,7 @@ class Tapes:
         """While the block lasts, the talk is recorded; nothing in it waits for that."""
         self._is_used = True
         found, _ = self._found.pop(order.call_id, (None, 0.0))
-        folder = self._folder if self._is_seen() else None
-        tape = self._live[order.call_id] = Tape(self._ari, order, folder, self, found)
+        tape = self._live[order.call_id] = Tape(self._ari, order, self._folder, self, found)
         running = self._ari.spawn(tape.run(), f"record {order.call_id}")
         try:
             yield
@@ -143,15 +141,12 @@ class Tapes:
         self._disk = reason
 
     def _trouble(self) -> str:
-        if not self._is_seen():
-            return f"{self._folder} cannot be seen from here, so nobody watches whether recordings grow"
         assert self._folder is not None
+        if not is_seen(self._folder):
+            return f"{self._folder} cannot be seen from here, so nobody watches whether recordings grow"
         free = shutil.disk_usage(self._folder).free // 1_000_000
         limit = self._settings.recordings_free_mb
         return f"{free} MB are free in {self._folder}, less than {limit}" if free < limit else ""
-
-    def _is_seen(self) -> bool:
-        return self._folder is not None and self._folder.is_dir() and os.access(self._folder, os.X_OK)
 
     def health(self) -> tuple[bool, str]:
         """Whether talks are recorded as they should be, and why not."""

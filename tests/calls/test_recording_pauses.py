@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
 
 import pytest
 
@@ -50,3 +55,45 @@ async def test_the_channel_that_records_goes_though_the_answer_to_the_end_of_the
         await asyncio.sleep(5)
         assert snoop.id not in recorder.fake.channels
         await recorder.over()
+
+
+@contextmanager
+def looks_at(folder: Path) -> Iterator[list[Path]]:
+    """Where below a folder this very thread, the loop's, looks while the block lasts."""
+    seen: list[Path] = []
+
+    def called(frame: FrameType, event: str, _: object) -> None:
+        path = frame.f_locals.get("self")
+        if (
+            event == "call"
+            and frame.f_code.co_name == "stat"
+            and isinstance(path, Path)
+            and path.is_relative_to(folder)
+        ):
+            seen.append(path)
+
+    sys.setprofile(called)
+    try:
+        yield seen
+    finally:
+        sys.setprofile(None)
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_no_call_waits_for_the_disk_and_a_folder_that_is_not_seen_from_here_is_no_alarm_of_each_talk(
+    tmp_path: Path, is_there: bool
+):
+    async def life() -> None:
+        async with queue_world(**SETTINGS) as centre:
+            recorder = Recorder(centre, tmp_path if is_there else tmp_path / "away")
+            await recorder.talk()
+            await asyncio.sleep(20)
+            assert recorder.alarms == (["its file is not there"] if is_there else [])
+            await recorder.over()
+
+    with looks_at(tmp_path) as seen:
+        run_virtual(life())
+    assert seen == []
+    with looks_at(tmp_path) as seen:
+        tmp_path.is_dir()
+    assert seen == [tmp_path], "a look would have been seen"
