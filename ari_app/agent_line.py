@@ -36,6 +36,7 @@ ON_LINE = "sound:agent-loginok"  # "Agent logged in."
 CHECK_SECONDS = 1.0  # how often it is looked whether a persistent agent's phone must be rung
 AGAIN_SECONDS = 15.0  # between two rings of a phone that did not answer
 BEGIN_SECONDS = 0.5  # how long a sound that nobody hears may take to begin
+LET_OUT_SECONDS = 5.0  # how long an agent is not free because a customer of another may be in his line
 SOUND_SECONDS = 1.5  # a phone that sends no sound for so long, and does not answer SIP either, is gone
 CLOSE_SECONDS = 2.0  # how long the end of a line may take that another one replaces
 _NO_SOUND = 44  # the cause Asterisk gives when it ends a call because no RTP has come for long
@@ -63,14 +64,25 @@ class LineLeg:
     async def join(self, customer: Channel) -> None:
         """A tone for the agent, and the customer is there. A tone that fails keeps nobody away.
 
-        Played to the channel itself, the tone would cut both off from each other until its end.
+        Played to the channel itself, the tone would cut both off from each other until its end. A customer who may or
+        may not have come in is let out again: the line goes on with others, who must not hear him.
         """
         self._joined = True
         self._ari.spawn(self._tone(), f"tone {self.channel.id}")
         await self._hush()
-        await self.bridge.add(customer)
+        await self.bridge.remove_unsure(keep=self.channel)
+        try:
+            await self.bridge.add(customer)
+        except AriError:
+            if not customer.gone.happened:
+                await finish(self._let_out(customer), within=LET_OUT_SECONDS)
+            raise
         self._translated = True  # until it is known better
         self._ari.spawn(self._look_at_formats(), f"formats of {self.channel.id}")
+
+    async def _let_out(self, customer: Channel) -> None:
+        await self._ari.until_live()
+        await self.bridge.remove(customer)
 
     async def _look_at_formats(self) -> None:
         """Whether this customer's voice is translated for the agent; to be seen only while both are joined."""
@@ -144,8 +156,11 @@ class AgentLines:
 
     # -- a line's life --------------------------------------------------------------------------------
 
-    async def hold(self, channel: Channel, seat: Seat, by: str) -> None:
-        """A line's life: from the agent's answer to his hanging up, or his going off line."""
+    async def hold(self, channel: Channel, seat: Seat, by: str, *, lent: bool = False) -> None:
+        """A line's life: from the agent's answer to his hanging up, or his going off line.
+
+        ``lent``: found in a call of its agent's, where it stays until that is over.
+        """
         bridge = self._env.ari.bridge(f"{LINE_BRIDGE}-{seat.ext}-{uuid4().hex[:8]}", name=LINE_BRIDGE)
         leg = LineLeg(channel, bridge, self._env.ari)
         self._coming.add(seat.ext)
@@ -153,11 +168,13 @@ class AgentLines:
             async with until_hangup(channel):
                 await self._give_way(seat)
                 await bridge.create()
-                await bridge.add(channel, absorb_dtmf=True)
+                if not lent:
+                    await bridge.add(channel, absorb_dtmf=True)
                 self._open(leg, seat)
                 if seat.status is not AgentStatus.ONLINE:
                     self._env.roster.set_status(seat.ext, AgentStatus.ONLINE, "", by=by)
-                await leg.greet()
+                if not lent:
+                    await leg.greet()
                 await self._stand_by(leg, seat)
         except HungUp:
             log.info("line ended", action="line", agent=seat.ext)

@@ -16,7 +16,7 @@ from ari_app.agent_line import LineLeg
 from ari_app.channel import Channel, GoneKind
 from ari_app.errors import AriError, HungUp
 from ari_app.own_parts import OwnParts, finished
-from ari_app.own_phone import OwnLeg, no_ringback, own_leg_id, own_side, ringback, tell_failure
+from ari_app.own_phone import OwnLeg, back_to_line, no_ringback, own_leg_id, own_side, ringback, tell_failure
 from ari_app.queue_rings import QueueRing
 from ari_app.scope import finish, until_hangup
 from contact_center import story
@@ -61,14 +61,12 @@ class InternalCall:
             )
         )
         self._outcome = Outcome.NOT_ATTEMPTED
-        self._phone: Channel | None = None
-        self._limit: asyncio.Timeout | None = None  # while the first agent's phone is rung
+        self._limit: asyncio.Timeout | None = None
 
     # -- the story ------------------------------------------------------------------------------------
 
     async def live(self, phone: Channel | None) -> None:
         """Reach the first agent, ring the other, let them talk, write it down. ``phone``: with which he dialled."""
-        self._phone = phone
         self._parts.post(
             OwnCallPlaced(
                 call_id=self.call_id,
@@ -90,9 +88,13 @@ class InternalCall:
 
     async def _told(self, life: Coroutine[Any, Any, None]) -> None:
         try:
-            await life
+            async with asyncio.timeout(None) as self._limit:
+                await life
         except HungUp as hangup:
             self._left(hangup)
+        except TimeoutError:
+            if self._limit is None or not self._limit.expired():
+                raise
         finally:
             at = self._now()
             self.log.add(story.Ended(at, self._outcome))
@@ -104,17 +106,13 @@ class InternalCall:
             first_side.callback(self._offer.close)
             side = own_side(self._env, self._parts.lines, self._offer.seat, self.call_id, phone, self.order.other.ext)
             try:
-                async with asyncio.timeout(None) as self._limit:
-                    leg = await first_side.enter_async_context(side)
+                leg = await first_side.enter_async_context(side)
             except HungUp:
                 raise
-            except TimeoutError:  # he is rung no more
-                return
             except (NotTaken, AriError) as missed:
                 log.info("own call without its agent", action="own_call", call_id=self.call_id, reason=str(missed))
                 self.log.add(story.Left(self._now(), Party.AGENT))
                 return
-            self._phone = leg.channel
             async with until_hangup(leg.channel):
                 if isinstance(leg, OwnLeg):
                     await leg.answer()
@@ -132,7 +130,7 @@ class InternalCall:
             async with self._other_side(leg) as other:
                 await no_ringback(leg)
                 await other.join(leg.channel)
-                await self._talk(other.channel)
+                await self._talk(leg.channel, other.channel)
                 return
         except NotTaken as missed:
             self.log.add(story.Missed(self._now(), self.order.other.name, missed.reason))
@@ -165,11 +163,12 @@ class InternalCall:
             offer.connected(0.0)
             yield other
 
-    async def _talk(self, other: Channel) -> None:
+    async def _talk(self, first: Channel, other: Channel) -> None:
         at, names = self._now(), (self._offer.seat.name, self.order.other.name)
         self._outcome = Outcome.CONNECTED
         self.log.add(story.Consulted(at, names[0], names[1], names[1]))
-        self._parts.post(OwnCallAnswered(call_id=self.call_id, at=at, agents=names))
+        legs = {"agent_channel_id": first.id, "channel_id": other.id}
+        self._parts.post(OwnCallAnswered(call_id=self.call_id, at=at, agents=names, **legs))
         await other.left()
         self.log.add(story.Left(self._now(), Party.AGENT))
 
@@ -178,25 +177,22 @@ class InternalCall:
         self.log.add(story.Answered(since))
         self.log.add(story.Connected(since, self._offer.seat.name))
         self._offer.connected(0.0)
-        self._phone = first
         with self._env.roster.adopt(seat.ext, self.call_id, 0.0):
             try:
                 async with until_hangup(first):
-                    await self._talk(other)
+                    await self._talk(first, other)
             finally:
                 for channel in (first, other):
-                    if self._parts.lines.by_channel(channel.id) is None:
-                        await finish(channel.hang_up())
+                    line = self._parts.lines.by_channel(channel.id)
+                    await finish(channel.hang_up() if line is None else back_to_line(line))
                 self._offer.close()
 
     # -- the end --------------------------------------------------------------------------------------
 
     async def ended_by_supervisor(self) -> None:
-        """`call hangup`: the system ended it."""
+        """`call hangup`: the system ended it; whose line stands anyway is in it again."""
         self.log.add(story.Left(self._now(), Party.SYSTEM))
-        if self._phone is not None:
-            await self._phone.hang_up()
-        elif self._limit is not None and not self._limit.expired():
+        if self._limit is not None and not self._limit.expired():
             self._limit.reschedule(asyncio.get_running_loop().time())
 
     def _left(self, hangup: HungUp) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -9,12 +10,14 @@ import structlog
 
 from ari_app.bridge import Bridge
 from ari_app.channel import Channel
+from ari_app.events import ChannelInfo
+from ari_app.given_outside import number_outside
 from ari_app.internal import InternalCall, InternalOrder
 from ari_app.manual import ManualCall, OwnOrder
 from ari_app.own_desk import OwnDesk
 from ari_app.own_parts import finished
 from ari_app.queue_music import rejoin
-from ari_app.snapshot import Snapshot, bridge_of
+from ari_app.snapshot import FoundTalk, Snapshot, bridge_of, talk_of
 from contact_center import story
 from contact_center.outside_calls import OutsideNumber
 from contact_center.roster import Offer
@@ -25,15 +28,18 @@ from contact_center.timeline import fold
 if TYPE_CHECKING:
     from ari_app.app import App
 
+AgentOf = Callable[[ChannelInfo], str]
+_LINES = ("persistent", "line")  # first argument of agents' lines, which outlive every call
+
 log = structlog.get_logger(__name__)
 
 
-def adopt_own(app: App, desk: OwnDesk, snapshot: Snapshot, found: list[OpenOwn]) -> None:
+def adopt_own(app: App, desk: OwnDesk, snapshot: Snapshot, found: list[OpenOwn], agent_of: AgentOf) -> None:
     """Take over the talks that Asterisk holds, close the other stories; end calls that were never written down."""
     for call in found:
         if call.call_id in desk.calls:
             continue
-        if not _adopt(app, desk, snapshot, call):
+        if not _adopt(app, desk, snapshot, call, agent_of):
             _close(app, desk, snapshot, call)
     known = {call.agent_channel_id for call in found} | set(app.env.ari.channels)
     for info in snapshot.channels.values():
@@ -41,30 +47,62 @@ def adopt_own(app: App, desk: OwnDesk, snapshot: Snapshot, found: list[OpenOwn])
             app.spawn(app.env.ari.adopt(info).hang_up(), f"nobody's own call {info.id}")
 
 
-def _adopt(app: App, desk: OwnDesk, snapshot: Snapshot, found: OpenOwn) -> bool:
-    agent, there = snapshot.channels.get(found.agent_channel_id), snapshot.channels.get(found.channel_id)
-    seat, bridge = app.env.roster.get(found.ext), bridge_of(found.agent_channel_id, snapshot)
-    if agent is None or there is None or seat is None or bridge is None:
+def lent_lines(snapshot: Snapshot, found: list[OpenOwn]) -> set[str]:
+    """Channels of agents who talk to each other: one who was called, or calls, on his line is lent to that call."""
+    legs = [(call.agent_channel_id, call.channel_id) for call in found if call.kind is CallKind.INTERNAL]
+    return {leg for pair in legs if _are_joined(pair, snapshot) for leg in pair}
+
+
+def _are_joined(pair: tuple[str, str], snapshot: Snapshot) -> bool:
+    bridge = bridge_of(pair[0], snapshot)
+    return bridge is not None and pair[1] in bridge.channels
+
+
+def _adopt(app: App, desk: OwnDesk, snapshot: Snapshot, found: OpenOwn, agent_of: AgentOf) -> bool:
+    there = snapshot.channels.get(found.channel_id)
+    talk = talk_of(found.channel_id, found.agent_channel_id, snapshot)
+    if there is None or talk is None or (talk.on_hold and found.answered_at is None):
         return False
-    on_hold = found.answered_at is not None and bridge_of(there.id, snapshot) is None
-    if there.id not in bridge.channels and not on_hold:
-        return False
-    app.env.roster.hold(seat, found.call_id)
-    offer = Offer(app.env.roster, seat, found.call_id)
-    phone, other = app.env.ari.adopt(agent), app.env.ari.adopt(there)
-    app.spawn(phone.subscribe(), f"subscribe {phone.id}")
-    since = found.answered_at or app.env.clock.now()
     if found.kind is CallKind.INTERNAL:
-        colleague = app.env.roster.get(there.app_args[-1])
-        if colleague is None:
-            offer.close()
-            return False
-        internal = InternalCall(InternalOrder(found.call_id, colleague, found.started_at), offer, desk.parts)
-        app.spawn(desk.run(internal, internal.resume_talk(phone, other, since)), f"own {found.call_id}")
-        return True
-    outside = OutsideNumber(found.number, (), "")
-    manual = ManualCall(OwnOrder(found.call_id, outside, found.started_at), offer, desk.parts)
-    life = _talk_on(manual, phone, app.env.ari.bridge(bridge.id), since, on_hold=on_hold)
+        first = None if talk.on_hold else talk.agent
+        return first is not None and _adopt_internal(app, desk, found, first, there, agent_of(there))
+    app.env.ari.adopt(there)
+    return _adopt_manual(app, desk, found, talk, agent_of)
+
+
+def _adopt_internal(
+    app: App, desk: OwnDesk, found: OpenOwn, first: ChannelInfo, there: ChannelInfo, other_ext: str
+) -> bool:
+    roster, ari = app.env.roster, app.env.ari
+    seat, colleague = roster.get(found.ext), roster.get(other_ext)
+    if first.id != found.agent_channel_id or seat is None or colleague is None:
+        return False
+    roster.hold(seat, found.call_id)
+    offer = Offer(roster, seat, found.call_id)
+    phone, other = ari.adopt(first), ari.adopt(there)
+    app.spawn(phone.subscribe(), f"subscribe {phone.id}")
+    internal = InternalCall(InternalOrder(found.call_id, colleague, found.started_at), offer, desk.parts)
+    life = internal.resume_talk(phone, other, found.answered_at or app.env.clock.now())
+    app.spawn(desk.run(internal, life), f"own {found.call_id}")
+    return True
+
+
+def _adopt_manual(app: App, desk: OwnDesk, found: OpenOwn, talk: FoundTalk, agent_of: AgentOf) -> bool:
+    """His customer may be with him, with a colleague, or with another number outside, to whom he was given."""
+    roster, is_his = app.env.roster, talk.agent.id == found.agent_channel_id
+    ext = found.ext if is_his or number_outside(talk.agent) else agent_of(talk.agent)
+    if (seat := roster.get(ext)) is None:
+        return False
+    order = OwnOrder(found.call_id, OutsideNumber(found.number, (), ""), found.started_at)
+    manual = ManualCall(order, Offer(roster, seat, found.call_id), desk.parts)
+    since = found.answered_at or app.env.clock.now()
+    if number_outside(talk.agent):
+        life = manual.resume_outside(talk, since)
+    else:
+        roster.hold(seat, found.call_id)
+        phone = app.env.ari.adopt(talk.agent)
+        app.spawn(phone.subscribe(), f"subscribe {phone.id}")
+        life = _talk_on(manual, phone, app.env.ari.bridge(talk.bridge.id), since, on_hold=talk.on_hold)
     app.spawn(desk.run(manual, life), f"own {found.call_id}")
     return True
 
@@ -79,7 +117,7 @@ def _close(app: App, desk: OwnDesk, snapshot: Snapshot, found: OpenOwn) -> None:
     """It ended while nobody listened, or was not connected yet: what is proven is kept."""
     for channel_id in (found.agent_channel_id, found.channel_id):
         info = snapshot.channels.get(channel_id)
-        if info is not None:
+        if info is not None and info.app_args[:1] not in [(word,) for word in _LINES]:
             app.spawn(app.env.ari.adopt(info).hang_up(), f"end {channel_id}")
     now, seat = app.env.clock.now(), app.env.roster.get(found.ext)
     internal = found.kind is CallKind.INTERNAL

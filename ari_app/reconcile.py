@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
 from datetime import datetime
 
@@ -18,7 +18,7 @@ from ari_app.events import ChannelInfo
 from ari_app.inbound_adopt import adopt_callers
 from ari_app.listed import take_back_listed
 from ari_app.outbound import OutboundCall
-from ari_app.own_adopt import adopt_own
+from ari_app.own_adopt import adopt_own, lent_lines
 from ari_app.queue_music import rejoin
 from ari_app.snapshot import Snapshot, bridge_of, leg_began, talk_of
 from ari_app.trunk_line import hold_found
@@ -64,7 +64,7 @@ class Reconciler:
         reached("snapshot_taken")
         if self._app.env.tapes is not None:
             self._app.env.tapes.take_over(snapshot)
-        self._adopt_lines(snapshot)
+        self._adopt_lines(snapshot, lent_lines(snapshot, own_calls))
         adopted = closed = 0
         for attempt in attempts:
             if attempt.channel_id in self._app.calls:
@@ -78,7 +78,7 @@ class Reconciler:
             if (callbacks := self._app.inbound.reception.callbacks) is not None:
                 await callbacks.recover(snapshot, self._agent_of)
         if self._app.own is not None:
-            adopt_own(self._app, self._app.own, snapshot, own_calls)
+            adopt_own(self._app, self._app.own, snapshot, own_calls, self._agent_of)
         reached("calls_adopted")
         await self._look_again()
         await take_back_listed(self._app, self._writer)
@@ -180,7 +180,7 @@ class Reconciler:
 
     # -- agents ---------------------------------------------------------------------------------------
 
-    def _adopt_lines(self, snapshot: Snapshot) -> None:
+    def _adopt_lines(self, snapshot: Snapshot, lent: Collection[str]) -> None:
         for info in snapshot.channels.values():
             if info.app_args[:1] not in (("persistent",), ("line",)) or info.state != "Up":
                 continue
@@ -189,11 +189,11 @@ class Reconciler:
                 continue
             channel = self._app.env.ari.adopt(info)
             found = bridge_of(info.id, snapshot)
-            if found and found.name == LINE_BRIDGE:
+            if found and found.name == LINE_BRIDGE and found.id.startswith(f"{LINE_BRIDGE}-{seat.ext}-"):
                 bridge = Bridge(self._app.env.ari, found.id, name=LINE_BRIDGE)
                 story = self._app.lines.resume(channel, seat, bridge)
             else:
-                story = self._app.lines.hold(channel, seat, by=f"agent:{seat.ext}")
+                story = self._app.lines.hold(channel, seat, by=f"agent:{seat.ext}", lent=info.id in lent)
             self._app.spawn(story, f"line {seat.ext}")
 
     # -- what nobody owns -----------------------------------------------------------------------------

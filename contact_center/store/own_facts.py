@@ -26,13 +26,15 @@ _COLUMNS = (
     *("wait_seconds", "ring_seconds", "talk_seconds", "call_state", "disposition", "agents", "timeline", "record"),
 )
 _HAS = Prepared(select(_CALL.c.id).where(_THIS))
+_OPEN = Prepared(select(_CALL.c.record).where(_THIS, _CALL.c.answered_at.is_(None), _CALL.c.ended_at.is_(None)))
 _ADD = Prepared(insert(_CALL).inline(), columns=_COLUMNS)
 _ANSWERED = Prepared(
     update(_CALL)
-    .where(_THIS, _CALL.c.answered_at.is_(None), _CALL.c.ended_at.is_(None))
+    .where(_THIS)
     .values(
         answered_at=bindparam("p_at", type_=Instant()),
         agents=bindparam("p_agents", type_=_CALL.c.agents.type),
+        record=bindparam("p_record", type_=_CALL.c.record.type),
     )
 )
 
@@ -79,16 +81,24 @@ class OwnCallPlaced(Fact):
 
 @dataclass(frozen=True, slots=True)
 class OwnCallAnswered(Fact):
-    """Both hear each other; ``agents`` are the names of those who speak."""
+    """Both hear each other; ``agents`` are the names of those who speak.
+
+    The legs are those that were joined: an agent's may be his line, which nobody knew when the call was placed.
+    """
 
     call_id: str
     at: datetime
     agents: tuple[str, ...]
+    agent_channel_id: str = ""
+    channel_id: str = ""
 
     def apply(self, session: Session) -> None:
         """Write it, unless it is written."""
-        if _ANSWERED.run(session, {"p_call": self.call_id, "p_at": self.at, "p_agents": list(self.agents)}):
-            payload = {"call_id": self.call_id, "at": iso(self.at), "agents": list(self.agents)}
-            add_event(
-                session, at=self.at, entity="call", entity_id=self.call_id, type="call.connected", payload=payload
-            )
+        found = _OPEN.first(session, {"p_call": self.call_id})
+        if found is None:
+            return
+        legs = {key: id_ for key, id_ in ((AGENT, self.agent_channel_id), (CUSTOMER, self.channel_id)) if id_}
+        values = {"p_at": self.at, "p_agents": list(self.agents), "p_record": {**found.record, **legs}}
+        _ANSWERED.run(session, {"p_call": self.call_id, **values})
+        payload = {"call_id": self.call_id, "at": iso(self.at), "agents": list(self.agents)}
+        add_event(session, at=self.at, entity="call", entity_id=self.call_id, type="call.connected", payload=payload)

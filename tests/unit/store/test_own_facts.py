@@ -27,6 +27,14 @@ def told(engine: Engine, *facts: Fact) -> None:
                 Fact.from_json(fact.to_json()).apply(session)
 
 
+def test_the_legs_of_an_open_own_call_are_those_that_were_joined(engine: Engine) -> None:
+    joined = OwnCallAnswered("call-1", NOON + timedelta(seconds=4), ("Ann",), "line-1", "cw-call-1-c")
+    told(engine, PLACED, joined)
+    with reading(engine) as session:
+        [found] = open_own(session)
+    assert (found.ext, found.agent_channel_id, found.channel_id) == ("1001", "line-1", "cw-call-1-c")
+
+
 def test_an_own_call_is_open_with_both_its_legs_until_its_end_is_written(engine: Engine) -> None:
     told(engine, PLACED, ANSWERED)
     with reading(engine) as session:
