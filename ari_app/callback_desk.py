@@ -21,7 +21,13 @@ from contact_center.callbacks.fold import deleted_entry
 from contact_center.callbacks.plan import CLAIM_AGAIN_SECONDS, Kept, may_be_called
 from contact_center.errors import CallwrightError, Unreachable, UsageError
 from contact_center.outside_calls import trunks_for
-from contact_center.store.callback_claims import is_forbidden, open_callbacks, open_dials, release_claims
+from contact_center.store.callback_claims import (
+    is_forbidden,
+    open_callbacks,
+    open_dials,
+    release_claims,
+    still_waiting,
+)
 from contact_center.store.callback_facts import CallbackClosed
 from contact_center.terms import CallbackState
 
@@ -70,7 +76,8 @@ class CallbackDesk:
 
     def ordered(self, kept: Kept) -> bool:
         """He asked to be called back, when his call is over; False where an older callback stands for it."""
-        if self._find(kept.queue, kept.number) is not None:
+        older = self._find(kept.queue, kept.number)
+        if older is not None and not (older.id in self.kept and self._expire(older, kept.ordered_at)):
             return False
         self._ordered[kept.call_id] = self._by_key[kept.queue, kept.number] = kept
         return True
@@ -133,11 +140,11 @@ class CallbackDesk:
         in_line = Counter(call.kept.queue for call in self.calls.values())
         on_line = set(self._on_line.values())
         for kept in sorted(self.kept.values(), key=lambda k: (-k.priority, k.entered_at, k.id)):
+            if self._expire(kept, now):
+                continue
             if kept.id in self.calls:
                 if not is_open.get(kept.queue, False):
                     self._send_home(kept.id)
-            elif kept.expires_at <= now:
-                self._close(kept, CallbackState.EXPIRED, "nobody could call before it expired", with_entry=True)
             elif (
                 kept.due_at <= now
                 and is_open.get(kept.queue, False)
@@ -149,6 +156,15 @@ class CallbackDesk:
                     continue
                 in_line[kept.queue] += 1
                 self._start(CallbackCall(kept, self.parts))
+
+    def _expire(self, kept: Kept, now: datetime) -> bool:
+        """Close it if its time is up and no agent is held for it; whether it was."""
+        call = self.calls.get(kept.id)
+        if kept.expires_at > now or (call is not None and not call.waits):
+            return False
+        self._send_home(kept.id)
+        self._close(kept, CallbackState.EXPIRED, "nobody could call before it expired", with_entry=True)
+        return True
 
     def _toll(self, kept: Kept) -> str:
         """Why this number must not be dialled by the rules against toll fraud; empty where it may."""
@@ -175,12 +191,20 @@ class CallbackDesk:
     async def _run(self, call: CallbackCall) -> None:
         try:
             await call.live()
+            if call.lost:
+                await self._look_up(call)
         except (SentOn, CallwrightError) as error:
             log.info("a callback's turn came to nothing", action="callback", callback=call.kept.id, reason=str(error))
         except Exception:
             log.exception("a callback ended by an error", action="callback", callback=call.kept.id)
         finally:
             self._after(call)
+
+    async def _look_up(self, call: CallbackCall) -> None:
+        """The store refused its turn: it may be over or another's, or wait on, to be called again or to expire."""
+        callback_id, owner, call.lost = call.kept.id, self.parts.owner, False
+        kept = await self.parts.commit(lambda session: still_waiting(session, callback_id, owner))
+        call.lost, call.kept = kept is None, kept or call.kept
 
     def _after(self, call: CallbackCall) -> None:
         """Its turn is over; what is next was decided by the dial."""

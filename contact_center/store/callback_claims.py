@@ -114,6 +114,19 @@ def claim_callback(session: Session, callback_id: str, owner: str, now: datetime
     return bool(session.connection().execute(taken).rowcount)
 
 
+def still_waiting(session: Session, callback_id: str, owner: str) -> Kept | None:
+    """A callback whose turn has ended without a dial, if it waits on; None where it is over or another's.
+
+    A claim of ``owner`` is given back: it was made, though its answer was lost.
+    """
+    this = _CALLBACK.c.id == callback_id
+    mine = this & (_CALLBACK.c.state == CallbackState.CALLING_AGENT.value) & (_CALLBACK.c.owner == owner)
+    given_back = update(_CALLBACK).where(mine).values(state=CallbackState.WAITING.value, owner="")
+    session.connection().execute(given_back)
+    row = session.get(Callback, callback_id, populate_existing=True)
+    return kept_of(row) if row is not None and row.state == CallbackState.WAITING else None
+
+
 def begin_dial(
     session: Session, callback_id: str, owner: str, channel_id: str, agent: str, most: int, now: datetime
 ) -> int:
