@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any, cast
 
 import pytest
@@ -24,6 +25,8 @@ from tests.support.fake_world import FakeChannel
 from tests.support.virtual_clock import run_virtual, virtual_now
 
 CUSTOMER = "PJSIP/customer-*@trunk"
+OUTSIDE = "PJSIP/callwright-trunk-main/*"
+SETTINGS: dict[str, Any] = {"trunk": {"main": {"host": "192.0.2.1"}}, "site": {"number_check": "digits"}}
 TAKES = FarEnd(rings_after=0.05, answers_after=0.5)
 Scene = Callable[[QueueWorld], Awaitable[FakeChannel]]
 
@@ -43,6 +46,7 @@ class OneAttempt:
 
 def _staff(centre: QueueWorld) -> None:
     centre.world.fake.far(CUSTOMER, FarEnd(rings_after=0.5, answers_after=1.0))
+    centre.world.fake.far(OUTSIDE, TAKES)
     centre.agent("1001", TAKES)
     centre.agent("1002", TAKES)
 
@@ -72,7 +76,7 @@ async def _killed(scene: Scene) -> tuple[FakeAri, FakeChannel]:
     """A process that was killed at the end of a scene; the leg of the agent who talks."""
     fake = FakeAri()
     transport = MortalTransport(fake, "callwright")
-    async with queue_world(fake=fake, transport=transport, trunk={"main": {"host": "192.0.2.1"}}) as centre:
+    async with queue_world(fake=fake, transport=transport, **SETTINGS) as centre:
         _staff(centre)
         agent = await scene(centre)
         transport.dead = True
@@ -89,7 +93,7 @@ async def _next_process(
     async def prepared() -> None:
         """Nothing is to be put right."""
 
-    async with queue_world(fake=fake, transport=transport, trunk={"main": {"host": "192.0.2.1"}}) as centre:
+    async with queue_world(fake=fake, transport=transport, **SETTINGS) as centre:
         _staff(centre)
         reconcile = Reconciler(
             app=centre.world.app,
@@ -209,6 +213,40 @@ def test_who_was_given_a_customer_before_the_restart_consults_another_one_after_
             assert fake.together("cw-1", other.id)
             fake.hang_up("cw-1")
             await centre.world.ended("call-1")
+            await centre.settled()
+            centre.world.assert_nothing_left()
+
+    run_virtual(life())
+
+
+async def given_to_a_number(centre: QueueWorld) -> FakeChannel:
+    """The agent consulted a number outside and hung up: the customer is with that one."""
+    agent = await _talk(centre)
+    centre.world.fake.press(agent.id, "*702079460018#")
+    await asyncio.sleep(2)
+    centre.world.fake.hang_up(agent.id)
+    await asyncio.sleep(1)
+    [there] = centre.world.fake.dialled(OUTSIDE)
+    assert centre.world.fake.together("cw-1", there.id)
+    return agent
+
+
+@pytest.mark.parametrize("customer_ends", [True, False])
+def test_a_customer_who_was_given_to_a_number_outside_stays_there_and_no_agent_gets_him(customer_ends: bool):
+    async def life() -> None:
+        fake, agent = await _killed(given_to_a_number)
+        [there] = fake.dialled(OUTSIDE)
+        talked = replace(_attempt(agent.id), connected_at=virtual_now() - timedelta(seconds=4))
+        async with _next_process(fake, agent, talked) as centre:
+            assert fake.together("cw-1", there.id)
+            assert set(fake.channels) == {"cw-1", there.id}
+            assert all(seat.state is AgentState.IDLE for seat in centre.world.roster)
+            fake.hang_up("cw-1" if customer_ends else there.id)
+            result = await centre.world.ended("call-1")
+            assert (result.outcome, result.agent) == (Outcome.CONNECTED, "1001")
+            assert result.record["call_state"] == ("NORMAL_CLEARING_A" if customer_ends else "NORMAL_CLEARING_B")
+            spans = [event["label"] for event in result.record["timeline"][-2:]]
+            assert spans == ["conversation", "+442079460018"]
             await centre.settled()
             centre.world.assert_nothing_left()
 
