@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tests.support.fake_ari import FakeAri
 
 Answer = Callable[[int, Any], None]
+Route = tuple[str, str, Callable[..., Any]]
 OK, EMPTY = 200, 204
 
 
@@ -23,7 +24,12 @@ class FakeRest(FakeSounds):
 
     def __init__(self, fake: FakeAri) -> None:
         super().__init__(fake)
-        routes: list[tuple[str, str, Callable[..., Any]]] = [
+        routes = (*self._switch_routes(), *self._channel_routes(), *self._bridge_routes(), *self._sound_routes())
+        self._routes = [(re.compile(m), re.compile(p), do) for m, p, do in routes]
+        self._blocking = re.compile(r"channels/([^/]+)/(answer|variable)|bridges/([^/]+)/(addChannel)")
+
+    def _switch_routes(self) -> list[Route]:
+        return [
             ("GET", "asterisk/ping", lambda _: {"ping": "pong"}),
             ("GET", "asterisk/info", self._info),
             ("GET", "asterisk/variable", self._get_global),
@@ -35,7 +41,11 @@ class FakeRest(FakeSounds):
             ("GET", "applications/([^/]+)", self._application),
             ("POST", "applications/([^/]+)/subscription", self._subscribe),
             ("POST", "events/user/([^/]+)", self._user_event),
-            ("GET", "channels", lambda _: [c.shown() for c in fake.channels.values()]),
+        ]
+
+    def _channel_routes(self) -> list[Route]:
+        return [
+            ("GET", "channels", lambda _: [c.shown() for c in self.fake.channels.values()]),
             ("POST", "channels", self._originate),
             ("POST", "channels/create", self._create),
             ("GET", "channels/([^/]+)", lambda p, i: self._channel(i).shown()),
@@ -49,7 +59,11 @@ class FakeRest(FakeSounds):
             ("POST", "channels/([^/]+)/record", lambda p, i: self._record(self._stasis(i), p)),
             ("POST", "channels/([^/]+)/transfer_progress", lambda p, i: self._stasis(i).told.append(p["states"])),
             ("(POST|DELETE)", "channels/([^/]+)/(moh|ring|hold|mute|dtmf)", self._toggle),
-            ("GET", "bridges", lambda _: [b.shown() for b in fake.bridges.values()]),
+        ]
+
+    def _bridge_routes(self) -> list[Route]:
+        return [
+            ("GET", "bridges", lambda _: [b.shown() for b in self.fake.bridges.values()]),
             ("POST", "bridges", self._make_bridge),
             ("GET", "bridges/([^/]+)", lambda p, i: self._bridge(i).shown()),
             ("DELETE", "bridges/([^/]+)", self._unmake_bridge),
@@ -57,6 +71,10 @@ class FakeRest(FakeSounds):
             ("POST", "bridges/([^/]+)/play/([^/]+)", self._play_bridge),
             ("POST", "bridges/([^/]+)/record", lambda p, i: self._record(self._bridge(i), p)),
             ("(POST|DELETE)", "bridges/([^/]+)/moh", self._bridge_moh),
+        ]
+
+    def _sound_routes(self) -> list[Route]:
+        return [
             ("GET", "playbacks/([^/]+)", lambda p, i: self._playback(i).shown("playing")),
             ("DELETE", "playbacks/([^/]+)", self._stop_playback),
             ("GET", "recordings/live/([^/]+)", lambda p, i: self._live_recording(i)),
@@ -64,8 +82,6 @@ class FakeRest(FakeSounds):
             ("(POST|DELETE)", "recordings/live/([^/]+)/pause", self._pause_recording),
             ("(GET|DELETE)", "recordings/stored/([^/]+)", self._stored_recording),
         ]
-        self._routes = [(re.compile(m), re.compile(p), do) for m, p, do in routes]
-        self._blocking = re.compile(r"channels/([^/]+)/(answer|variable)|bridges/([^/]+)/(addChannel)")
 
     def handle(self, method: str, path: str, params: Params, answer: Answer) -> None:
         """Do one command and answer it, perhaps much later."""
