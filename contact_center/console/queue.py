@@ -32,7 +32,8 @@ def add(
         wanted["dids"] = ",".join([*did, *([wanted["dids"]] if "dids" in wanted else [])])
     by = By(console.actor, console.clock.now())
     with console.writing() as session:
-        queue = admin_queues.add_queue(session, by, name, wanted, console.settings.trunk)
+        settings = console.settings
+        queue = admin_queues.add_queue(session, by, name, wanted, settings.trunk, settings.site.country)
         document = queue_document(session, queue, list_agents(session))
     console.done(f"Queue {name} is added.", document)
     console.note_applies()
@@ -48,7 +49,8 @@ def set_(
     console = console_of(ctx)
     by = By(console.actor, console.clock.now())
     with console.writing() as session:
-        queue = admin_queues.set_queue(session, by, name, pairs(values), console.settings.trunk)
+        settings = console.settings
+        queue = admin_queues.set_queue(session, by, name, pairs(values), settings.trunk, settings.site.country)
         document = queue_document(session, queue, list_agents(session))
     console.done(f"Queue {name} is changed.", document)
     console.note_applies()

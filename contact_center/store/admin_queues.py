@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from sqlmodel import col
 
 from contact_center.errors import UsageError
+from contact_center.matching.dids import one_spelling
 from contact_center.models import Queue
 from contact_center.options import Overflow, QueueOptions
 from contact_center.store.admin import By, checked_name, shown
@@ -19,12 +20,19 @@ from contact_center.store.ratings import checked_group
 _DID = re.compile(r"\+?[0-9A-Za-z]{1,19}\Z")
 
 
-def add_queue(session: Session, by: By, name: str, values: dict[str, str], trunks: Collection[str] = ()) -> Queue:
-    """A new queue. ``trunks``: the names in the settings. Raises UsageError when the name or a DID is taken."""
+def add_queue(
+    session: Session,
+    by: By,
+    name: str,
+    values: dict[str, str],
+    trunks: Collection[str] = (),
+    country: str = "GB",
+) -> Queue:
+    """A new queue. ``trunks``, ``country``: those of the settings. Raises UsageError when name or DID are taken."""
     checked_name(name, "queue")
     if session.scalars(select(Queue).where(col(Queue.name) == name)).first():
         raise UsageError(f"There is already a queue {name}; choose another name, or use `queue set`.")
-    options = _checked(session, name, QueueOptions(), values, trunks)
+    options = _checked(session, name, QueueOptions(), values, trunks, country)
     queue = Queue(name=name, options=options.model_dump(mode="json"))
     session.add(queue)
     session.flush()
@@ -32,18 +40,28 @@ def add_queue(session: Session, by: By, name: str, values: dict[str, str], trunk
     return queue
 
 
-def set_queue(session: Session, by: By, name: str, values: dict[str, str], trunks: Collection[str] = ()) -> Queue:
-    """Change options. ``trunks``: the names in the settings. Raises UsageError naming the key and what is allowed."""
+def set_queue(
+    session: Session,
+    by: By,
+    name: str,
+    values: dict[str, str],
+    trunks: Collection[str] = (),
+    country: str = "GB",
+) -> Queue:
+    """Change options. ``trunks``, ``country``: those of the settings; the latter is that of national numbers.
+
+    Raises UsageError naming the key and what is allowed, and NotFound where another queue or a group is not there.
+    """
     queue = find_queue(session, name)
     if not values:
         raise UsageError(f"Say what to change, as ring_seconds=20; known are {', '.join(QueueOptions.model_fields)}.")
-    queue.options = _checked(session, name, queue_options(queue), values, trunks).model_dump(mode="json")
+    queue.options = _checked(session, name, queue_options(queue), values, trunks, country).model_dump(mode="json")
     by.note(session, "queue", name, "set", {"name": name, "options": queue.options}, obey=True)
     return queue
 
 
 def _checked(
-    session: Session, name: str, options: QueueOptions, values: dict[str, str], trunks: Collection[str]
+    session: Session, name: str, options: QueueOptions, values: dict[str, str], trunks: Collection[str], country: str
 ) -> QueueOptions:
     changed = options.changed(**values)
     missing = next((named for named in changed.trunk if named not in trunks), None) if "trunk" in values else None
@@ -57,16 +75,36 @@ def _checked(
     way = Overflow.parse(changed.overflow)
     if way.kind == "queue" and way.target == name:
         raise UsageError(f"Queue {name} cannot overflow into itself; name another one.")
-    if way.kind == "queue" and way.target not in {other.name for other in list_queues(session)}:
-        raise UsageError(f"There is no queue {way.target}; add it first.")
-    taken = {did: other.name for other in list_queues(session) for did in other.options.get("dids", ())}
+    if way.kind == "queue":
+        find_queue(session, way.target)
+    if "dids" in values:
+        _check_dids(session, name, changed.dids, country)
+    return changed
+
+
+def _check_dids(session: Session, name: str, dids: Collection[str], country: str) -> None:
+    """A line belongs to one queue, however its number is written. Raises UsageError."""
+    taken = {
+        spelling: (did, other.name)
+        for other in list_queues(session)
+        if other.name != name
+        for did in other.options.get("dids", ())
+        for spelling in _spellings(did, country)
+    }
     seen: set[str] = set()
-    for did in changed.dids:
+    for did in dids:
         if not _DID.match(did):
             raise UsageError(f"The number {shown(did)} is not allowed: + and up to 19 digits or letters are wanted.")
-        if taken.get(did, name) != name:
-            raise UsageError(f"The number {did} belongs to queue {taken[did]}; take it away there first.")
+        theirs, owner = next((taken[s] for s in _spellings(did, country) if s in taken), ("", ""))
+        if owner:
+            written = "" if theirs == did else f", as {theirs}"
+            raise UsageError(f"The number {did} belongs to queue {owner}{written}; take it away there first.")
         if did in seen:
             raise UsageError(f"The number {did} is given twice; give it once.")
         seen.add(did)
-    return changed
+
+
+def _spellings(did: str, country: str) -> tuple[str, ...]:
+    """What the line answers to: the number as it stands, and as E.164 where it can be that; both without +."""
+    plain = did.removeprefix("+").lower()
+    return (plain, one_spelling(did, country).removeprefix("+")) if plain.isdigit() else (plain,)

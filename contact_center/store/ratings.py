@@ -42,9 +42,9 @@ def find_group(session: Session, name: str) -> RatingGroupRow:
 
 
 def checked_group(session: Session, name: str) -> None:
-    """Raises UsageError where a queue or campaign names a group that is not there; no name is no group."""
-    if name and session.scalars(select(RatingGroupRow).where(col(RatingGroupRow.name) == name)).first() is None:
-        raise UsageError(f"There is no rating group {shown(name)}; `callwright rating group add` makes one.")
+    """Raises NotFound where a queue or campaign names a group that is not there; no name is no group."""
+    if name:
+        find_group(session, name)
 
 
 def add_group(session: Session, by: By, name: str, *, speech: bool) -> RatingGroupRow:
