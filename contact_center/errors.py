@@ -12,6 +12,8 @@ purpose ends with exit code 1.
 
 from __future__ import annotations
 
+_LISTED_BY_TWO_WORDS = ("rating group", "tracking pool")
+
 
 class CallwrightError(Exception):
     """Something failed; the message says what, where and what to do."""
@@ -35,9 +37,8 @@ class NotFound(CallwrightError):
     exit_code = 3
 
     def __init__(self, what: str, name: object) -> None:
-        super().__init__(
-            f"There is no {what} {name!r}; `callwright {what.split(maxsplit=1)[0]} list` shows what there is."
-        )
+        command = what if what in _LISTED_BY_TWO_WORDS else what.split(maxsplit=1)[0]
+        super().__init__(f"There is no {what} {name!r}; `callwright {command} list` shows what there is.")
 
 
 class Unreachable(CallwrightError):

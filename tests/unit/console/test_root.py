@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -157,3 +158,26 @@ def test_a_reader_who_leaves_is_no_error(cli: Cli) -> None:
         _, stderr = process.communicate(timeout=30)
     assert stderr == ""
     assert process.returncode in (0, 1)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("agent", "show", "9999"),
+        ("queue", "show", "nope"),
+        ("campaign", "show", "nope"),
+        ("lead", "show", "99"),
+        ("call", "show", "nope"),
+        ("callback", "cancel", "nope"),
+        ("dnc", "remove", "+442079460018"),
+        ("rating", "group", "show", "nope"),
+        ("tracking", "pool", "remove", "nope"),
+        ("token", "remove", "nope"),
+        ("webhook", "remove", "nope"),
+        ("analytics", "remove", "nope"),
+    ],
+)
+def test_who_names_what_is_not_there_is_told_a_command_that_shows_what_is(cli: Cli, words: tuple[str, ...]) -> None:
+    found = re.search(r"`callwright (.+? list)`", cli.refused(3, *words))
+    assert found is not None
+    cli.ok(*found[1].split())
