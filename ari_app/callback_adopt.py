@@ -10,9 +10,13 @@ from typing import TYPE_CHECKING
 import structlog
 
 from ari_app.callback_call import CallbackCall
+from ari_app.callback_outside import GivenCallback
+from ari_app.channel import Channel
+from ari_app.client import AriClient
 from ari_app.events import ChannelInfo
+from ari_app.given_outside import given_outside
 from ari_app.queue_music import rejoin
-from ari_app.snapshot import Snapshot, leg_began, talk_of
+from ari_app.snapshot import FoundTalk, Snapshot, leg_began, talk_of
 from contact_center import story
 from contact_center.callbacks.fold import fold_attempt
 from contact_center.callbacks.plan import after
@@ -43,24 +47,34 @@ def adopt_talks(
 def _adopt(desk: CallbackDesk, snapshot: Snapshot, dial: OpenDial, agent_of: Callable[[ChannelInfo], str]) -> bool:
     info, parts = snapshot.channels.get(dial.channel_id), desk.parts
     talk = talk_of(dial.channel_id, dial.agent_channel_id, snapshot)
-    ext = agent_of(talk.agent) if talk is not None else ""
-    if info is None or talk is None or not ext or dial.callback.queue not in parts.board.queues:
+    if info is None or talk is None or dial.callback.queue not in parts.board.queues:
+        return False
+    ext, given = agent_of(talk.agent), given_outside(parts.env, talk)
+    if not ext and given is None:
         return False
     ari, now = parts.env.ari, parts.env.clock.now()
-    customer, agent = ari.adopt(info), ari.adopt(talk.agent)
+    customer = ari.adopt(info)
     since = dial.connected_at or dial.answered_at or leg_began(talk.agent) or now
     if dial.answered_at is None:
         parts.post(CallbackAnswered(callback_id=dial.callback.id, n=dial.n, at=since))
     before = replace(dial.callback, attempt=dial.callback.attempt - 1, dials=dial.callback.dials - 1)
-    call = CallbackCall(before, parts)
-
-    async def life() -> None:
-        if talk.on_hold:
-            await rejoin(customer, ari.bridge(talk.bridge.id))
-        await call.resume_talk(dial.n, customer, agent, ext, talk.bridge.id, since)
-
-    desk.resume(call, ari.spawn(life(), f"callback {dial.callback.id}"))
+    call: CallbackCall
+    if given is not None:
+        call = last = GivenCallback(before, parts)
+        life = last.resume_outside(dial.n, customer, given, dial.agent, since)
+    else:
+        call = CallbackCall(before, parts)
+        life = _talk_on(call, dial.n, customer, talk, ext, since, ari)
+    desk.resume(call, ari.spawn(life, f"callback {dial.callback.id}"))
     return True
+
+
+async def _talk_on(
+    call: CallbackCall, n: int, customer: Channel, talk: FoundTalk, ext: str, since: datetime, ari: AriClient
+) -> None:
+    if talk.on_hold:
+        await rejoin(customer, ari.bridge(talk.bridge.id))
+    await call.resume_talk(n, customer, ari.adopt(talk.agent), ext, talk.bridge.id, since)
 
 
 def _proven(dial: OpenDial, agent: str, language: str, now: datetime) -> story.CallLog:

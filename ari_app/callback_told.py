@@ -50,8 +50,12 @@ class CallbackTold:
         talked = story.seconds_between(self._connected_at, at)
         figures = (0, round(talked), ALONE)
         self._write(self._customer, self._interface, "ATTENDEDTRANSFER", "BRIDGE", to.leg.bridge_id, *figures)
+        self.given()
+        self._post(at, to.agent, to.leg)
+
+    def given(self) -> None:
+        """He was given away; queue_log has had its last word."""
         self._given = True
-        self._post(at, to.agent or to.name, to.leg)
 
     def ended(self, calls: story.CallLog, told: dict[str, Any], customer: str) -> None:
         """The dial is over; after a transfer queue_log has had its last word."""

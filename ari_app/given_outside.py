@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import datetime
 
 from ari_app.agent_leg import AdoptedLeg
 from ari_app.channel import Channel
-from ari_app.events import ChannelInfo
 from ari_app.inbound_talk import Talk
 from ari_app.queue_rings import let_go
 from ari_app.recording import ToRecord
@@ -15,23 +16,34 @@ from ari_app.services import Services
 from ari_app.snapshot import FoundTalk, made_at
 from contact_center import story
 
-OUTSIDE = "outside"
-"""First argument of every leg that was dialled to a number outside for a customer; the number follows."""
+_OUTSIDE = "outside"  # first argument of every leg dialled to a number outside for a customer; the number follows
 
 
-def number_outside(info: ChannelInfo) -> str:
-    """The number behind such a leg; of any other channel nothing."""
-    return info.app_args[-1] if info.app_args[:1] == (OUTSIDE,) else ""
+@dataclass(frozen=True, slots=True)
+class GivenOutside:
+    """Who has the customer now: the number, its leg, where both are, and since when it is there."""
+
+    number: str
+    there: Channel
+    bridge_id: str
+    at: datetime
+
+
+def given_outside(env: Services, talk: FoundTalk | None) -> GivenOutside | None:
+    """Take over the leg of a number outside who talks to a customer; None where it is an agent, or nobody."""
+    if talk is None or talk.on_hold or talk.agent.app_args[:1] != (_OUTSIDE,):
+        return None
+    at = made_at(talk.agent) or env.clock.now()
+    return GivenOutside(talk.agent.app_args[-1], env.ari.adopt(talk.agent), talk.bridge.id, at)
 
 
 async def talk_outside(
-    env: Services, customer: Channel, talk: FoundTalk, calls: story.CallLog, record: ToRecord
+    env: Services, customer: Channel, to: GivenOutside, calls: story.CallLog, record: ToRecord
 ) -> None:
     """Both talk until one of them leaves, and no agent is with them; the leg to the number ends with it."""
-    there = env.ari.adopt(talk.agent)
     async with AsyncExitStack() as side:
-        side.push_async_callback(let_go, there)
+        side.push_async_callback(let_go, to.there)
         async with until_hangup(customer):
-            calls.add(story.Diverted(made_at(talk.agent) or env.clock.now(), number_outside(talk.agent)))
-            both = Talk(env, customer, calls, "", side=side, record=record)
-            await both.until_over(AdoptedLeg(there, talk.bridge.id), may_force=False, welcome=())
+            calls.add(story.Diverted(to.at, to.number))
+            talk = Talk(env, customer, calls, "", side=side, record=record)
+            await talk.until_over(AdoptedLeg(to.there, to.bridge_id), may_force=False, welcome=())

@@ -17,12 +17,11 @@ from ari_app.agent_leg import AdoptedLeg, Leg, NotTaken
 from ari_app.agent_line import LineLeg
 from ari_app.channel import Channel, GoneKind
 from ari_app.errors import AriDown, AriError, HungUp, Refused, Uncertain
-from ari_app.given_outside import talk_outside
+from ari_app.given_outside import GivenOutside, talk_outside
 from ari_app.inbound_talk import Talk, say_sorry
 from ari_app.own_parts import OwnParts, finished
 from ari_app.own_phone import OwnLeg, no_ringback, own_leg_id, own_side, ringback, tell_failure
 from ari_app.scope import finish, until_hangup
-from ari_app.snapshot import FoundTalk
 from ari_app.trunk_line import take_line
 from contact_center import story
 from contact_center.labels import label
@@ -105,12 +104,12 @@ class ManualCall:
         self.log.add(story.Answered(since))
         await self._told(self._talk_on(agent, bridge_id, since))
 
-    async def resume_outside(self, talk: FoundTalk, since: datetime) -> None:
+    async def resume_outside(self, to: GivenOutside, since: datetime) -> None:
         """Go on with a customer who was given to another number outside."""
         self._outcome = Outcome.CONNECTED
         self.log.add(story.Answered(since))
         self.log.add(story.Connected(since, self._offer.seat.name))
-        await self._told(talk_outside(self._env, self.customer, talk, self.log, self._options))
+        await self._told(talk_outside(self._env, self.customer, to, self.log, self._options))
 
     async def _told(self, life: Coroutine[Any, Any, None]) -> None:
         try:

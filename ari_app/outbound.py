@@ -16,12 +16,11 @@ from ari_app.agent_leg import AdoptedLeg, HeldLeg, Leg, NotTaken, ring_agent
 from ari_app.agent_line import AgentLines
 from ari_app.channel import Channel
 from ari_app.errors import AriDown, AriError, HungUp, Refused, Uncertain
-from ari_app.given_outside import talk_outside
+from ari_app.given_outside import GivenOutside, talk_outside
 from ari_app.inbound_talk import Talk, say_sorry
 from ari_app.outbound_end import CallEnd
 from ari_app.scope import finish, until_hangup
 from ari_app.services import Services
-from ari_app.snapshot import FoundTalk
 from contact_center import timeline
 from contact_center.crash_points import reached
 from contact_center.dialling import DialOrder
@@ -83,12 +82,12 @@ class OutboundCall:
         """Go on with a talk that an earlier process had connected."""
         await self._told(self._talk_on(agent, ext, bridge_id, connected_at))
 
-    async def resume_outside(self, talk: FoundTalk, ext: str, connected_at: datetime) -> None:
+    async def resume_outside(self, to: GivenOutside, ext: str, connected_at: datetime) -> None:
         """Go on with a customer whom his agent (``ext``) had given to a number outside."""
         self._end.outcome, self._end.agent = Outcome.CONNECTED, ext
         seat = self._env.roster.get(ext)
         self.log.add(timeline.Connected(connected_at, seat.name if seat else ext))
-        await self._told(talk_outside(self._env, self.customer, talk, self.log, self.order))
+        await self._told(talk_outside(self._env, self.customer, to, self.log, self.order))
 
     def known(self, ringing_at: datetime | None, answered_at: datetime | None) -> None:
         """What an earlier process wrote down of this call."""

@@ -11,7 +11,7 @@ import structlog
 from ari_app.bridge import Bridge
 from ari_app.channel import Channel
 from ari_app.events import ChannelInfo
-from ari_app.given_outside import number_outside
+from ari_app.given_outside import given_outside
 from ari_app.internal import InternalCall, InternalOrder
 from ari_app.manual import ManualCall, OwnOrder
 from ari_app.own_desk import OwnDesk
@@ -90,14 +90,17 @@ def _adopt_internal(
 def _adopt_manual(app: App, desk: OwnDesk, found: OpenOwn, talk: FoundTalk, agent_of: AgentOf) -> bool:
     """His customer may be with him, with a colleague, or with another number outside, to whom he was given."""
     roster, is_his = app.env.roster, talk.agent.id == found.agent_channel_id
-    ext = found.ext if is_his or number_outside(talk.agent) else agent_of(talk.agent)
+    given = given_outside(app.env, talk)
+    ext = found.ext if is_his or given is not None else agent_of(talk.agent)
     if (seat := roster.get(ext)) is None:
+        if given is not None:
+            app.spawn(given.there.hang_up(), f"end {given.there.id}")
         return False
     order = OwnOrder(found.call_id, OutsideNumber(found.number, (), ""), found.started_at)
     manual = ManualCall(order, Offer(roster, seat, found.call_id), desk.parts)
     since = found.answered_at or app.env.clock.now()
-    if number_outside(talk.agent):
-        life = manual.resume_outside(talk, since)
+    if given is not None:
+        life = manual.resume_outside(given, since)
     else:
         roster.hold(seat, found.call_id)
         phone = app.env.ari.adopt(talk.agent)

@@ -15,7 +15,7 @@ from ari_app.channel import Channel
 from ari_app.commands import WHISPERS
 from ari_app.detection import EAR
 from ari_app.events import ChannelInfo
-from ari_app.given_outside import number_outside
+from ari_app.given_outside import given_outside
 from ari_app.inbound_adopt import adopt_callers
 from ari_app.listed import take_back_listed
 from ari_app.outbound import OutboundCall
@@ -123,11 +123,11 @@ class Reconciler:
             since = attempt.connected_at or leg_began(talk.agent) or self._app.env.clock.now()
             call.known(attempt.ringing_at, attempt.answered_at or since)
             self._app.start(call, _talk_on(call, agent, ext, bridge, since, on_hold=talk.on_hold))
-        elif talk and number_outside(talk.agent):
+        elif given := given_outside(self._app.env, talk):
             self._adopted(attempt, order, True, True)
             since = attempt.connected_at or self._app.env.clock.now()
             call.known(attempt.ringing_at, attempt.answered_at or since)
-            self._app.start(call, call.resume_outside(talk, attempt.agent, since))
+            self._app.start(call, call.resume_outside(given, attempt.agent, since))
         else:
             self._adopted(attempt, order, info.state == "Up", False)
             call.known(attempt.ringing_at, attempt.answered_at)

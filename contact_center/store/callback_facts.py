@@ -107,7 +107,7 @@ class CallbackAnswered(Fact):
 
 @dataclass(frozen=True, slots=True)
 class CallbackConnected(Fact):
-    """Customer and agent hear each other."""
+    """Customer and agent hear each other; no ``agent``: the one before has given him to a number outside."""
 
     callback_id: str
     n: int
@@ -118,7 +118,9 @@ class CallbackConnected(Fact):
 
     def apply(self, session: Session) -> None:
         """Write it, unless the dial is over."""
-        values = {"agent": self.agent, "agent_channel_id": self.agent_channel_id, "bridge_id": self.bridge_id}
+        values = {"agent_channel_id": self.agent_channel_id, "bridge_id": self.bridge_id}
+        if self.agent:
+            values["agent"] = self.agent
         since = case((_ATTEMPT.c.connected_at.is_(None), self.at), else_=_ATTEMPT.c.connected_at)
         this = update(_ATTEMPT).where(_dial(self.callback_id, self.n))
         session.connection().execute(this.values(connected_at=since, **values))

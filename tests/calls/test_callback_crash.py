@@ -121,3 +121,43 @@ def test_a_customer_on_hold_during_a_consult_is_with_his_agent_again(engine: Eng
             world.centre.world.assert_nothing_left()
 
     run_virtual(life())
+
+
+def test_a_customer_who_was_given_to_a_number_outside_stays_there(engine: Engine):
+    async def life() -> None:
+        fake = FakeAri()
+        transport = MortalTransport(fake, "callwright")
+        async with callback_world(engine, fake, transport) as world:
+            staff(world)
+            world.customer(ANSWERS)
+            await recovered(world)
+            with busy(world):
+                await world.ordered()
+            await asyncio.sleep(5)
+            agent, [customer] = fake.dialled("PJSIP/1001")[-1], world.dials()
+            fake.press(agent.id, "*702073798111#")
+            await asyncio.sleep(4)
+            fake.hang_up(agent.id)
+            await asyncio.sleep(1)
+            there = world.dials()[-1]
+            assert fake.together(customer.id, there.id)
+            world.store.dead = transport.dead = True
+            fake.drop_sockets("killed")
+        async with callback_world(engine, fake) as world:
+            staff(world)
+            await recovered(world)
+            await asyncio.sleep(20)
+            assert fake.together(customer.id, there.id)
+            assert set(fake.channels) == {customer.id, there.id}
+            fake.hang_up(customer.id)
+            await asyncio.sleep(30)
+            [record] = world.documents()
+            assert kinds(record)[-3:] == [
+                ("queue_callback", ""), ("conversation", "conversation"), ("conversation", "+442073798111"),
+            ]  # fmt: skip
+            assert (record["agents"], record["call_state"]) == (["Agent 1001"], "NORMAL_CLEARING_A")
+            assert world.rows("SELECT state, attempt FROM callback") == [("done", 1)]
+            assert [event for _, _, _, event, _ in world.centre.lines] == []
+            world.centre.world.assert_nothing_left()
+
+    run_virtual(life())
