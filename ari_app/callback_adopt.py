@@ -11,12 +11,10 @@ import structlog
 
 from ari_app.callback_call import CallbackCall
 from ari_app.callback_outside import GivenCallback
-from ari_app.channel import Channel
-from ari_app.client import AriClient
 from ari_app.events import ChannelInfo
 from ari_app.given_outside import given_outside
 from ari_app.queue_music import rejoin
-from ari_app.snapshot import FoundTalk, Snapshot, leg_began, talk_of
+from ari_app.snapshot import Snapshot, leg_began, talk_of
 from contact_center import story
 from contact_center.callbacks.fold import fold_attempt
 from contact_center.callbacks.plan import after
@@ -64,17 +62,16 @@ def _adopt(desk: CallbackDesk, snapshot: Snapshot, dial: OpenDial, agent_of: Cal
         life = last.resume_outside(dial.n, customer, given, dial.agent, since)
     else:
         call = CallbackCall(before, parts)
-        life = _talk_on(call, dial.n, customer, talk, ext, since, ari)
+        agent, bridge = ari.adopt(talk.agent), ari.bridge(talk.bridge.id)
+
+        async def talk_on() -> None:
+            if talk.on_hold:
+                await rejoin(customer, bridge)
+            await call.resume_talk(dial.n, customer, agent, ext, bridge.id, since)
+
+        life = talk_on()
     desk.resume(call, ari.spawn(life, f"callback {dial.callback.id}"))
     return True
-
-
-async def _talk_on(
-    call: CallbackCall, n: int, customer: Channel, talk: FoundTalk, ext: str, since: datetime, ari: AriClient
-) -> None:
-    if talk.on_hold:
-        await rejoin(customer, ari.bridge(talk.bridge.id))
-    await call.resume_talk(n, customer, ari.adopt(talk.agent), ext, talk.bridge.id, since)
 
 
 def _proven(dial: OpenDial, agent: str, language: str, now: datetime) -> story.CallLog:
