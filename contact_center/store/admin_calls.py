@@ -12,8 +12,9 @@ from sqlmodel import col
 
 from contact_center.errors import CallwrightError, UsageError
 from contact_center.models import Attempt, Call, Lead
+from contact_center.outcomes import USED_UP
 from contact_center.store.admin import By, shown
-from contact_center.store.admin_dnc import DNC_REASON, EVERYBODY, add_dnc
+from contact_center.store.admin_dnc import DNC_REASON, EVERYBODY, add_dnc, blocked_numbers
 from contact_center.store.queries import campaign_options, find_campaign
 from contact_center.store.queries_agents import find_agent
 from contact_center.store.queries_calls import find_call
@@ -36,6 +37,8 @@ machine, disconnected number, transferred. Any other digits stand as they were k
 
 _DNC_CODES = ("DNC", "DNCL", "DNCC")
 _CALLBACK_CODES = ("CALLBK", "CBHOLD")
+_LONGEST_PROMISE = timedelta(days=3653)
+_USED_UP = re.compile(rf"{re.escape(USED_UP)}|all \d+ attempts used")
 _OPEN_LEAD = (LeadState.NEW, LeadState.DUE, LeadState.DIALING, LeadState.TALKING, LeadState.DONE)
 
 
@@ -61,18 +64,17 @@ def dispose_call(
     """Set a call's disposition and move its lead.
 
     The lead is done, unless it is to be called back (``callback_at``; CALLBK without a time means after the
-    campaign's retry_missed) by the same agent, or must not be called again (``dnc``, or code DNC).
-    Raises NotFound and UsageError.
+    campaign's retry_missed) by the same agent, or must not be called again (``dnc``, or code DNC). A promised call
+    is made even where ``max_attempts`` is used up: the customer asked for it.
+    Raises NotFound and UsageError, the latter where a call at ``callback_at`` would never be made.
     """
     call, code = find_call(session, call_id), checked_code(text)
     lead = session.get(Lead, call.lead_id) if call.lead_id else None
     forbid = dnc or code.upper() in _DNC_CODES
     if forbid and callback_at:
         raise UsageError("A number that must not be called cannot be called back; leave --dnc or --callback-at out.")
-    if callback_at and lead is None:
-        raise UsageError(f"Call {call_id} has no lead, so nobody would call back; leave --callback-at out.")
-    if callback_at and callback_at <= by.at:
-        raise UsageError("The time of --callback-at is past; give one that comes.")
+    if callback_at:
+        _check_promise(session, by, call_id, lead, callback_at)
     was = call.disposition
     call.disposition = code
     if lead is not None:
@@ -85,18 +87,42 @@ def dispose_call(
     return call
 
 
+def _check_promise(session: Session, by: By, call_id: str, lead: Lead | None, callback_at: datetime) -> None:
+    """Raises UsageError where nobody would call back then."""
+    out = "leave --callback-at out"
+    if lead is None:
+        raise UsageError(f"Call {call_id} has no lead, so nobody would call back; {out}.")
+    if lead.state == LeadState.DNC or blocked_numbers(session, [lead.number], lead.campaign_id):
+        raise UsageError(f"The number of call {call_id} is on the do-not-call list, so nobody calls back; {out}.")
+    if not _may_be_due(lead):
+        why = f" ({lead.reason})" if lead.reason else ""
+        raise UsageError(f"The lead of call {call_id} is {lead.state}{why}, so nobody would call back; {out}.")
+    if callback_at <= by.at:
+        raise UsageError("The time of --callback-at is past; give one that comes.")
+    if callback_at - by.at > _LONGEST_PROMISE:
+        raise UsageError("The time of --callback-at is more than ten years away; give an earlier one.")
+
+
+def _may_be_due(lead: Lead) -> bool:
+    """Whether a promise can make it due: also where only its attempts are used up."""
+    used_up = lead.state == LeadState.CLOSED and _USED_UP.fullmatch(lead.reason or "") is not None
+    return lead.state in _OPEN_LEAD or used_up
+
+
 def _move(session: Session, by: By, lead: Lead, call: Call, code: str, callback_at: datetime | None) -> None:
-    if lead.state not in _OPEN_LEAD:
+    promised = callback_at is not None or code.upper() in _CALLBACK_CODES
+    if lead.state not in _OPEN_LEAD and not (promised and _may_be_due(lead)):
         return
-    if callback_at is None and code.upper() in _CALLBACK_CODES:
-        options = campaign_options(find_campaign(session, call.campaign))
-        callback_at = by.at + timedelta(seconds=options.retry_missed)
-    if callback_at is None:
+    if not promised:
         lead.state, lead.next_attempt_at = LeadState.DONE, None
         lead.closed_at = by.at
         return
-    lead.state, lead.next_attempt_at = LeadState.DUE, callback_at
+    options = campaign_options(find_campaign(session, call.campaign))
+    lead.state = LeadState.DUE
+    lead.next_attempt_at = callback_at or by.at + timedelta(seconds=options.retry_missed)
     lead.closed_at, lead.reason = None, "the agent promised to call back"
+    if options.max_attempts:
+        lead.attempts = min(lead.attempts, options.max_attempts - 1)
     agent = session.scalars(select(col(Attempt.agent)).where(col(Attempt.call_id) == call.id)).first()
     if agent:
         lead.last_agent = agent

@@ -170,6 +170,40 @@ def test_a_promised_call_goes_to_the_same_agent_at_local_time_of_the_lead(spring
     assert found["last_agent"] == "1001"
 
 
+def test_nobody_is_promised_a_call_that_the_do_not_call_list_forbids(spring: Cli) -> None:
+    spring.ok("dnc", "add", ANN)
+    told = spring.refused(2, "call", "dispose", "call-1", "CALLBK", "--callback-at", "+2d")
+    assert "on the do-not-call list" in told
+    assert spring.json("call", "show", "call-1")["disposition"] == "connected"
+    spring.ok("dnc", "remove", ANN)
+    spring.ok("call", "dispose", "call-1", "DNC")
+    assert "on the do-not-call list" in spring.refused(2, "call", "dispose", "call-1", "NI", "--callback-at", "+2d")
+    assert lead(spring)["state"] == "dnc"
+
+
+@pytest.mark.parametrize("state", ["done", "talking", "closed"])
+@pytest.mark.parametrize("words", [("CALLBK",), ("CALLBK", "--callback-at", "+2d")])
+def test_a_promised_call_is_made_though_the_attempts_are_used_up(
+    spring: Cli, state: str, words: tuple[str, ...]
+) -> None:
+    spring.ok("campaign", "set", "spring", "max_attempts=2")
+    with spring.writing() as session:
+        row = session.scalars(select(Lead)).one()
+        row.state, row.attempts, row.reason = state, 2, "all 2 attempts used" if state == "closed" else ""
+    spring.ok("call", "dispose", "call-1", *words)
+    found = lead(spring)
+    assert (found["state"], found["attempts"]) == ("due", 1)
+    assert "used up" not in spring.ok("why", "lead", "1")
+
+
+def test_a_lead_whose_number_does_not_exist_is_not_promised_a_call(spring: Cli) -> None:
+    with spring.writing() as session:
+        row = session.scalars(select(Lead)).one()
+        row.state, row.reason = "closed", "the number does not exist"
+    told = spring.refused(2, "call", "dispose", "call-1", "CALLBK", "--callback-at", "+2d")
+    assert "the number does not exist" in told
+
+
 def test_a_promise_without_a_time_is_kept_after_retry_missed(spring: Cli) -> None:
     spring.ok("campaign", "set", "spring", "retry_missed=2h")
     spring.ok("call", "dispose", "call-1", "CALLBK")
@@ -203,6 +237,7 @@ def test_a_lead_on_the_line_is_disposed_before_its_call_ends(spring: Cli) -> Non
         ("x" * 41,),
         ("SALE", "--callback-at", "2020-01-01"),
         ("SALE", "--callback-at", "soon"),
+        ("SALE", "--callback-at", "9999-12-31"),
         ("DNC", "--callback-at", "+1h"),
         ("SALE", "--dnc", "--callback-at", "+1h"),
         ("SALE", "--callback-at", "25:00"),
