@@ -13,6 +13,7 @@ import structlog
 from ari_app.bridge import Bridge
 from ari_app.channel import Channel
 from ari_app.errors import AriDown, AriError, HungUp, NoAnswer, Refused, Uncertain
+from ari_app.scope import finish
 from ari_app.services import Services
 from contact_center.roster import Offer
 from contact_center.seat import Seat
@@ -104,18 +105,19 @@ class DialledLeg:
         return self._bridge.id
 
     async def join(self, customer: Channel) -> None:
-        """The agent's command alone where the customer is there, else both at once: neither waits for the other's."""
-        if customer in self._bridge.members:
-            await self._bridge.add(self.channel, absorb_dtmf=True)
+        """The agent's command alone where the customer is there, else both at once: neither waits for the other's.
+
+        Where it fails the customer is let out again, although it may not be known whether he is in.
+        """
+        wanted = [self._bridge.add(self.channel, absorb_dtmf=True)]
+        if not self._bridge.holds(customer):
+            wanted.append(self._bridge.add(customer))
+        failures = [failure for failure in await asyncio.gather(*wanted, return_exceptions=True) if failure is not None]
+        if not failures:
             return
-        both = await asyncio.gather(
-            self._bridge.add(self.channel, absorb_dtmf=True),
-            self._bridge.add(customer),
-            return_exceptions=True,
-        )
-        for failure in both:
-            if failure is not None:
-                raise failure
+        if not customer.gone.happened:
+            await finish(self._bridge.remove(customer))
+        raise failures[0]
 
 
 class HeldLeg(DialledLeg):

@@ -32,11 +32,15 @@ log = structlog.get_logger(__name__)
 
 
 class Bridge:
-    """A bridge by an id of our choice; nothing is sent before ``create``."""
+    """A bridge by an id of our choice; nothing is sent before ``create``.
+
+    ``members`` are all who may be inside, also those of whom it is not known.
+    """
 
     def __init__(self, line: Line, bridge_id: str, *, name: str = "", types: str = TALK) -> None:
         self.id, self.name, self.types = bridge_id, name, types
         self.members: set[Channel] = set()
+        self._unsure: set[Channel] = set()
         self.plain = True
         self._line = line
         self._playbacks: set[Playback] = set()
@@ -66,27 +70,47 @@ class Bridge:
         if absorb_dtmf:
             query["absorbDTMF"] = "true"
         path, busy = f"bridges/{part(self.id)}/addChannel", any(channel.busy for channel in channels)
+        self.members.update(channels)
+        self._unsure.update(channels)
         try:
             await self._line.request("POST", path, query=query, may_block=busy)
-        except Refused as refused:
-            for channel in channels:
-                await channel.raise_if_gone(refused)
-            self.plain = False  # it may be the bridge that has gone: never to be used again
+        except BaseException as error:  # a command that was sent may be done although nobody waits for it any more
+            self.plain = False  # it may also be the bridge that has gone: never to be used again
+            if isinstance(error, Refused):
+                for channel in channels:
+                    await channel.raise_if_gone(error)
             raise
-        self.members.update(channels)
+        self._unsure.difference_update(channels)
         for channel in channels:
             channel.tell_bridged(is_in=True)
+
+    def holds(self, channel: Channel) -> bool:
+        """Whether he was let in, and it is known."""
+        return channel in self.members and channel not in self._unsure
+
+    async def remove_unsure(self, keep: Channel) -> None:
+        """Let out all but `keep` who may be inside by a command of which nobody knows what came. Raises AriError."""
+        for channel in self._unsure - {keep}:
+            if channel.gone.happened:
+                self._unsure.discard(channel)
+            else:
+                await self._let_out(channel)  # not told: he may be in another bridge by now
 
     async def remove(self, *channels: Channel) -> None:
         """Let `channels` out; harmless where one is out already or has gone."""
         for channel in channels:
-            self.members.discard(channel)
             channel.tell_bridged(is_in=False)
-            try:
-                query = {"channel": channel.id}
-                await self._line.request("POST", f"bridges/{part(self.id)}/removeChannel", query=query)
-            except Refused as refused:
-                log.debug("already out of the bridge", bridge=self.id, channel=channel.id, error=str(refused))
+            await self._let_out(channel)
+
+    async def _let_out(self, channel: Channel) -> None:
+        self._unsure.add(channel)
+        try:
+            query = {"channel": channel.id}
+            await self._line.request("POST", f"bridges/{part(self.id)}/removeChannel", query=query)
+        except Refused as refused:
+            log.debug("already out of the bridge", bridge=self.id, channel=channel.id, error=str(refused))
+        self.members.discard(channel)
+        self._unsure.discard(channel)
 
     async def play(self, *media: str) -> Playback:
         """Play sounds to all in the bridge, mixed with what they say; blocks no command."""
@@ -227,6 +251,7 @@ class BridgePool:
         if not (room and bridge.plain) or any(not channel.gone.happened for channel in bridge.members):
             return False
         bridge.members.clear()
+        bridge._unsure.clear()
         self._ready.append((boot_id, bridge))
         return True
 

@@ -10,7 +10,7 @@ from ari_app.bridge import BridgePool, sweep_pool
 from ari_app.errors import Refused
 from tests.support.ari import live_client, until
 from tests.support.fake_ari import ANSWERS, FakeAri
-from tests.support.virtual_clock import on_virtual_clock
+from tests.support.virtual_clock import on_virtual_clock, run_virtual
 
 
 @on_virtual_clock
@@ -138,3 +138,28 @@ async def test_a_bridge_that_has_gone_is_not_handed_out_again() -> None:
         async with pool.take() as another:
             assert another.id != gone.id
             assert another.id in fake.bridges
+
+
+@pytest.mark.parametrize("way", ["no reply", "cancelled"])
+def test_a_bridge_is_not_handed_out_while_somebody_may_be_in_it_of_whom_nobody_knows(way: str) -> None:
+    async def life() -> None:
+        fake = FakeAri()
+        async with live_client(fake) as ari, BridgePool(ari, size=1) as pool:
+            await until(lambda: pool.ready == 1)
+            fake.inbound(["inbound"], channel_id="c1")
+            caller = (await anext(ari.arrivals())).channel
+            fake.lose_reply = lambda _, path: path.endswith("/addChannel")
+            async with pool.take() as doubtful:
+                join = asyncio.create_task(doubtful.add(caller))
+                if way == "cancelled":
+                    await asyncio.sleep(0.001)
+                    join.cancel()
+                await asyncio.wait([join])
+                assert not doubtful.holds(caller)
+                assert doubtful.members == {caller}
+            await until(lambda: pool.ready == 1)
+            async with pool.take() as another:
+                assert another.id != doubtful.id
+                assert fake.bridges[another.id].members == []
+
+    run_virtual(life())
