@@ -15,6 +15,10 @@ from contact_center.queues.days import checked_holiday
 from contact_center.queues.skills import parse_levels
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+LANGUAGES = ("en", "da", "ru")
+_LONGEST_MESSAGE = 1000
+_QUEUE_MESSAGES = ("greeting", "welcome_message", "closed_message", "overflow_message", "callback_message")
+_SHORTEST_DELAY, _LONGEST_DELAY = 1.0, 30 * 86400.0
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
@@ -142,7 +146,7 @@ class Options(BaseModel):
     def changed(self, **values: Any) -> Self:
         """A copy with ``values`` set. Raises UsageError naming the key and what is allowed."""
         try:
-            return type(self).model_validate({**self.model_dump(), **values})
+            changed = type(self).model_validate({**self.model_dump(), **values})
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             key = ".".join(str(part) for part in first["loc"])
@@ -151,6 +155,14 @@ class Options(BaseModel):
                 raise UsageError(f"{key} is not a known key; known are {known}.") from None
             message = str(first["msg"]).removeprefix("Value error, ")
             raise UsageError(f"{key}={first['input']} is not allowed: {message[0].lower()}{message[1:]}.") from None
+        for key in values:
+            if reason := changed.against(key):
+                raise UsageError(f"{key}={str(values[key])[:40]} is not allowed: {reason}.")
+        return changed
+
+    def against(self, key: str) -> str:
+        """Why nobody may set ``key`` to what it is, or nothing; what is stored already stands."""
+        return ""
 
 
 class CampaignOptions(Options):
@@ -256,3 +268,18 @@ class QueueOptions(Options):
     source: str = ""
     record: Flag = False
     record_announcement: Annotated[str, Field(max_length=1000)] = ""
+
+    def against(self, key: str) -> str:
+        """Of messages their length, of callbacks the times between the dials, of languages those there are."""
+        value = getattr(self, key)
+        if key in _QUEUE_MESSAGES and len(value) > _LONGEST_MESSAGE:
+            return f"{_LONGEST_MESSAGE} characters are allowed"
+        if key == "language" and value not in ("", *LANGUAGES):
+            return f"one of {', '.join(LANGUAGES)} is wanted"
+        if key != "callback_delays":
+            return ""
+        if not all(_SHORTEST_DELAY <= delay <= _LONGEST_DELAY for delay in value):
+            return "each time is from 1s to 30d"
+        if not 1 <= len(value) <= self.callback_attempts:
+            return f"with callback_attempts={self.callback_attempts} there are 1 to {self.callback_attempts} times"
+        return ""
