@@ -261,9 +261,7 @@ class OutboundCall:
     async def _serve(self) -> None:
         """Offer the call to agents, one after the other, until one talks or the customer must be let go."""
         prefer = self.order.prefer_agent
-        await self._until_live()
-        heard_for = self._end.verdict.seconds if self._end.verdict else 0.0
-        decide_at = asyncio.get_running_loop().time() + DECIDE_SHARE * self.order.deadline_seconds - heard_for
+        decide_at = await self._decide_at()
         in_time = True
         while in_time:
             async with AsyncExitStack() as agent_side, self._after() as after, until_hangup(self.customer):
@@ -294,8 +292,20 @@ class OutboundCall:
                     await self._talk(leg, agent_side, after)
                     return
             if in_time:
-                await self._until_live()
+                await self._until_live(decide_at)
         await self._let_go()
+
+    async def _decide_at(self) -> float:
+        """When he is let go if no agent is there: the law counts from the answer, and stops for no doubt of Asterisk's.
+
+        Without such a law it is counted from the moment in which agents can be rung.
+        """
+        now = asyncio.get_running_loop().time
+        heard_for = self._end.verdict.seconds if self._end.verdict else 0.0
+        span = DECIDE_SHARE * self.order.deadline_seconds - heard_for
+        by_law = now() + span
+        await self._until_live(by_law)
+        return by_law if self.order.message_required else now() + span
 
     async def _let_go(self) -> None:
         """Nobody is free for him: he hears who called, where that is to be said, and the call ends."""
@@ -306,12 +316,14 @@ class OutboundCall:
                 self._end.opted_out = await silent_message.say(self.customer, self.order, self._env, self.log)
         self.log.add(timeline.Left(self._now(), Party.SYSTEM))
 
-    async def _until_live(self) -> None:
+    async def _until_live(self, decide_at: float) -> None:
         """While Asterisk is in doubt, or a new process has only begun, no agent can be rung; wait a little."""
         if self._env.ari.live:
             return
+        longest = asyncio.get_running_loop().time() + LIVE_SECONDS
         with suppress(TimeoutError):
-            async with until_hangup(self.customer), asyncio.timeout(LIVE_SECONDS):
+            until = min(longest, decide_at) if self.order.message_required else longest
+            async with until_hangup(self.customer), asyncio.timeout_at(until):
                 await self._env.ari.until_live()
 
     @asynccontextmanager

@@ -8,9 +8,11 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from ari_app.outbound import OutboundCall
 from contact_center.dialling import DialOrder
 from contact_center.terms import AgentState, Outcome
 from tests.calls.world import PHONE, World, make_order, world
+from tests.lab.until import until
 from tests.support.fake_ari import FarEnd
 from tests.support.virtual_clock import on_virtual_clock, run_virtual
 
@@ -109,6 +111,29 @@ async def test_words_that_are_not_spoken_yet_are_not_waited_for():
         await centre.ended("call-1")
         [customer] = centre.fake.dialled(CUSTOMER)
         assert customer.ended_at - customer.answered_at <= 2.0
+
+
+@pytest.mark.parametrize("law", [True, False])
+def test_while_asterisk_is_in_doubt_the_laws_seconds_run_on_from_the_answer(law):
+    async def life() -> None:
+        async with under_law(FarEnd(rings_after=0.1, answers_after=1.0)) as (centre, _):
+            fake, env, time = centre.fake, centre.app.env, asyncio.get_running_loop().time
+            order = make_order(**LAW) if law else make_order(message=LAW["message"])
+            customer = env.ari.channel(order.channel_id)
+            await customer.originate(order.endpoint, ring_seconds=15.0)
+            await customer.entered
+            fake.refuses_with = 401
+            fake.drop_sockets()
+            await until(lambda: not env.ari.live, 10.0, "the doubt")
+            began = time()
+            call = asyncio.create_task(OutboundCall(order, env, centre.app.lines).resume_ringing())
+            await until(lambda: ("call-1", "let go") in centre.heard.steps, 20.0, "the end of the search")
+            assert time() - began == pytest.approx(1.8 if law else 6.8, abs=0.1)
+            fake.refuses_with = None
+            await call
+            await until(lambda: customer.gone.happened, 30.0, "the end of the call")
+
+    run_virtual(life())
 
 
 @pytest.mark.parametrize("who", ["customer", "asterisk"])
