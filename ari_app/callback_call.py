@@ -235,14 +235,15 @@ class CallbackCall:
         return After(self._env.after, dial.channel, over)
 
     async def _joined(self, leg: Leg, offer: Offer, customer: Channel, side: AsyncExitStack, after: After) -> bool:
-        """The whole talk; False where the agent had gone before they heard each other."""
+        """The whole talk; False where they could not be brought to hear each other."""
         try:
             if isinstance(leg, DialledLeg):
                 await _quietly(leg.channel.ring_stop())
             await leg.join(customer)
-        except HungUp as hangup:
-            if hangup.channel is customer:
+        except AriError as failure:
+            if isinstance(failure, HungUp) and failure.channel is customer:
                 raise
+            log.warning("not connected", action="callback", call_id=self.kept.call_id, reason=str(failure))
             return False
         reached("bridge_joined")
         self._connected(leg, offer, customer)
@@ -266,6 +267,7 @@ class CallbackCall:
             await music.stop()
             if await self._joined(taken.leg, taken.offer, customer, side, after):
                 return
+            place.missed(taken.offer.ext, self._env.clock.monotonic())
             await side.aclose()
             await music.start(self._options.music)
             place.stand()
