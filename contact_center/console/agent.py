@@ -12,13 +12,13 @@ from rich.console import RenderableType
 from contact_center.console.agent_file import read_agents
 from contact_center.console.context import Console, console_of
 from contact_center.console.output import clean, facts, local, table
-from contact_center.errors import Unreachable
+from contact_center.errors import Unreachable, UsageError
 from contact_center.models import Agent
 from contact_center.store import admin_agents
 from contact_center.store.admin import By, pairs
 from contact_center.store.previews import preview_document
-from contact_center.store.queries_agents import agent_document, find_agent, list_agents, list_queues
-from contact_center.terms import AgentStatus
+from contact_center.store.queries_agents import agent_document, find_agent, find_queue, list_agents, list_queues
+from contact_center.terms import AgentState, AgentStatus
 
 app = typer.Typer(help="Agents: the people who take calls.", no_args_is_help=False)
 Ext = typer.Argument(metavar="EXT", help="The agent's extension, such as 1001.")
@@ -125,7 +125,11 @@ def list_(
 ) -> None:
     """Show all agents."""
     console = console_of(ctx)
+    if state and state not in list(AgentState):
+        raise UsageError(f"The state {state[:20]!r} is not known; one of {', '.join(AgentState)} is wanted.")
     with console.reading() as session:
+        if queue and not list_agents(session, queue=queue):
+            find_queue(session, queue)
         documents = [agent_document(a) for a in list_agents(session, team=team, state=state, queue=queue)]
     console.show(documents, lambda found: _table(console, found))
 

@@ -13,7 +13,7 @@ from contact_center.console import category, rating
 from contact_center.console.chart import call_view
 from contact_center.console.context import Console, console_of
 from contact_center.console.lead import number_of, refuse_json_to_stdout
-from contact_center.console.moments import instant
+from contact_center.console.moments import bounds, instant
 from contact_center.console.output import count, local, seconds, table
 from contact_center.console.spreadsheet import CsvSheet, written
 from contact_center.errors import Unreachable
@@ -27,6 +27,7 @@ from contact_center.store.queries_calls import (
     CallFilter,
     call_document,
     call_pages,
+    check_names,
     find_call,
     lead_zone,
     list_calls,
@@ -40,7 +41,7 @@ app.command(epilog=category.ANNOTATE_EXAMPLE)(category.annotate)
 CallId = typer.Argument(metavar="ID", help="The call's id, as `call list` shows it.")
 OfCampaign = typer.Option("", "--campaign", help="Only this campaign.")
 OfQueue = typer.Option("", "--queue", help="Only this queue.")
-OfAgent = typer.Option("", "--agent", help="Only calls of the agent of this name.")
+OfAgent = typer.Option("", "--agent", help="Only calls of the agent of this name or extension.")
 OfKind = typer.Option(
     "", "--kind", help="inbound, callback, manual, preview, progressive, power, predictive, internal."
 )
@@ -48,13 +49,6 @@ OfDisposition = typer.Option("", "--disposition", help="Only this disposition, s
 OfNumber = typer.Option("", "--number", help="Only calls with this number.")
 From = typer.Option("", "--from", help="Started at or after: 2026-03-01, '2026-03-01 09:00', 09:00.")
 To = typer.Option("", "--to", help="Started before.")
-
-
-def _moment(console: Console, text: str, option: str) -> datetime | None:
-    """A bound of a list: local times of the site."""
-    if not text:
-        return None
-    return instant(text, console.settings.site.timezone, console.clock.now(), option)
 
 
 @app.command("list", epilog="Example: callwright call list --campaign spring --from 2026-03-01 --disposition SALE")
@@ -73,6 +67,7 @@ def list_(
 ) -> None:
     """Show calls, the newest first."""
     console = console_of(ctx)
+    begin, stop = bounds(start, end, console.settings.site.timezone, console.clock.now())
     wanted = CallFilter(
         campaign=campaign,
         queue=queue,
@@ -80,11 +75,12 @@ def list_(
         kind=kind,
         disposition=disposition,
         number=number_of(console, number) if number else "",
-        start=_moment(console, start, "--from"),
-        end=_moment(console, end, "--to"),
+        start=begin,
+        end=stop,
         sort=sort,
     )
     with console.reading() as session:
+        check_names(session, wanted)
         documents = [call_document(call) for call in list_calls(session, wanted, limit)]
     console.show(documents, lambda found: _table(console, found))
 
@@ -114,15 +110,18 @@ def export(
     """Write calls as CSV that no spreadsheet takes for formulas, oldest first."""
     console = console_of(ctx)
     refuse_json_to_stdout(console, file)
+    begin, stop = bounds(start, end, console.settings.site.timezone, console.clock.now())
     wanted = CallFilter(
         campaign=campaign,
         queue=queue,
         agent=agent,
         kind=kind,
         disposition=disposition,
-        start=_moment(console, start, "--from"),
-        end=_moment(console, end, "--to"),
+        start=begin,
+        end=stop,
     )
+    with console.reading() as session:
+        check_names(session, wanted)
     with written(file) as stream:
         sheet = CsvSheet(stream, COLUMNS)
         last: Call | None = None

@@ -10,6 +10,7 @@ from contact_center.errors import UsageError
 from contact_center.law.abandonment import Stretch
 from contact_center.options import parse_span
 
+_REVERSED = "--to is not after --from; give a later instant."
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -45,8 +46,17 @@ def stretch(since: str, until: str, zone: str, now: datetime) -> Stretch:
     begin = instant(since, zone, now, "--from") if since else _EPOCH
     end = instant(until, zone, now, "--to") if until else now
     if end <= begin:
-        raise UsageError("--to is not after --from; give a later instant.")
+        raise UsageError(_REVERSED)
     return Stretch("asked for", begin, end)
+
+
+def bounds(since: str, until: str, zone: str, now: datetime) -> tuple[datetime | None, datetime | None]:
+    """``--from`` and ``--to`` of a list; None where one is left out. Raises UsageError where they are reversed."""
+    begin = instant(since, zone, now, "--from") if since else None
+    end = instant(until, zone, now, "--to") if until else None
+    if begin is not None and end is not None and end <= begin:
+        raise UsageError(_REVERSED)
+    return begin, end
 
 
 def _next(clock: time, zone: ZoneInfo, now: datetime) -> datetime:

@@ -8,7 +8,7 @@ import typer
 from rich.console import Group, RenderableType
 
 from contact_center.console.context import Console, console_of
-from contact_center.console.moments import instant, stretch
+from contact_center.console.moments import bounds, stretch
 from contact_center.console.output import local, share, table
 from contact_center.console.plain_csv import as_csv
 from contact_center.console.spreadsheet import written
@@ -75,8 +75,7 @@ def calls(
     """Finished calls with their states, as GET /reports/v2/triggers/calls gives them; times are the site's."""
     console = console_of(ctx)
     zone, now = console.settings.site.timezone, console.clock.now()
-    begin = instant(since, zone, now, "--from") if since else None
-    end = instant(until, zone, now, "--to") if until else None
+    begin, end = bounds(since, until, zone, now)
     wanted = CallsWanted.checked(display, sort, limit, begin, end)
     _checked(format)
     with console.reading() as session:

@@ -15,7 +15,7 @@ from sqlmodel import col
 from contact_center.clock import iso
 from contact_center.errors import NotFound, UsageError
 from contact_center.law.places import Places
-from contact_center.models import Agent, Attempt, Call, Lead
+from contact_center.models import Agent, Attempt, Call, Campaign, Lead, Queue
 from contact_center.ratings.worth import value_of
 from contact_center.store.queries_callers import caller_so_far
 from contact_center.terms import CallKind, Direction, Outcome
@@ -34,7 +34,10 @@ COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class CallFilter:
-    """Which calls; empty fields mean all. ``start`` and ``end`` bound ``started_at``, the end exclusive."""
+    """Which calls; empty fields mean all. ``start`` and ``end`` bound ``started_at``, the end exclusive.
+
+    ``agent``: a name, or the extension of somebody who is an agent now.
+    """
 
     campaign: str = ""
     queue: str = ""
@@ -62,14 +65,26 @@ def lead_zone(session: Session, call: Call, site_zone: str) -> str:
     return zones[0] if len(zones) == 1 else site_zone
 
 
+def check_names(session: Session, wanted: CallFilter) -> None:
+    """Raises NotFound where a filter names a campaign or queue that there is not and of which no call is known."""
+    for what, name, kept, column in (
+        ("campaign", wanted.campaign, Campaign.name, Call.campaign),
+        ("queue", wanted.queue, Queue.name, Call.queue),
+    ):
+        if name and not any(
+            session.scalars(select(col(place)).where(col(place) == name).limit(1)).first() for place in (kept, column)
+        ):
+            raise NotFound(what, name[:60])
+
+
 def list_calls(session: Session, wanted: CallFilter, limit: int) -> list[Call]:
     """At most ``limit`` calls in the order asked for. Raises UsageError."""
-    return list(session.scalars(_filtered(wanted).order_by(*_order(wanted.sort)).limit(limit)))
+    return list(session.scalars(_filtered(session, wanted).order_by(*_order(wanted.sort)).limit(limit)))
 
 
 def call_pages(session: Session, wanted: CallFilter, after: Call | None) -> list[Call]:
     """The next PAGE_ROWS calls by their start, for a walk through all of them in short transactions."""
-    query = _filtered(wanted).order_by(col(Call.started_at), col(Call.id)).limit(PAGE_ROWS)
+    query = _filtered(session, wanted).order_by(col(Call.started_at), col(Call.id)).limit(PAGE_ROWS)
     if after is not None:
         same = and_(col(Call.started_at) == after.started_at, col(Call.id) > after.id)
         query = query.where(or_(col(Call.started_at) > after.started_at, same))
@@ -153,7 +168,7 @@ def _story(call: Call, attempt: Attempt, agent: str, now: datetime, language: st
     return log
 
 
-def _filtered(wanted: CallFilter) -> Select[Call]:
+def _filtered(session: Session, wanted: CallFilter) -> Select[Call]:
     if wanted.kind and wanted.kind not in list(CallKind):
         raise UsageError(f"The kind {wanted.kind!r} is not known; one of {', '.join(CallKind)} is wanted.")
     query = select(Call)
@@ -167,8 +182,9 @@ def _filtered(wanted: CallFilter) -> Select[Call]:
         if value:
             query = query.where(col(column) == value)
     if wanted.agent:
-        name = orjson.dumps(wanted.agent).decode()
-        query = query.where(cast(col(Call.agents), String).contains(name, autoescape=True))
+        names = {wanted.agent, *session.scalars(select(col(Agent.name)).where(col(Agent.ext) == wanted.agent))}
+        written = [orjson.dumps(name).decode() for name in sorted(names)]
+        query = query.where(or_(*(cast(col(Call.agents), String).contains(w, autoescape=True) for w in written)))
     if wanted.start:
         query = query.where(col(Call.started_at) >= wanted.start)
     if wanted.end:

@@ -200,3 +200,12 @@ def test_files_that_are_no_list_of_agents_are_one_sentence(cli: Cli) -> None:
     cli.refused(2, "agent", "import", cli.folder)
     cli.refused(2, "agent", "import", cli.folder / "nowhere.csv")
     assert cli.json("agent", "list") == []
+
+
+def test_a_list_of_agents_refuses_a_queue_or_state_that_there_is_not(cli: Cli) -> None:
+    cli.ok("queue", "add", "support")
+    cli.ok("agent", "add", "1001", "--name", "Ann", "--queue", "later")
+    assert "no queue 'nope'" in cli.refused(3, "agent", "list", "--queue", "nope")
+    assert "wrap_up" in cli.refused(2, "agent", "list", "--state", "nope")
+    assert cli.json("agent", "list", "--queue", "support") == []
+    assert [agent["ext"] for agent in cli.json("agent", "list", "--queue", "later", "--state", "offline")] == ["1001"]

@@ -140,6 +140,26 @@ def test_calls_are_listed_by_filter_newest_first(spring: Cli) -> None:
     spring.refused(3, "call", "show", "call-9")
 
 
+def test_a_filter_that_names_what_is_not_there_says_so(spring: Cli) -> None:
+    file = spring.folder / "w.csv"
+    for words in (("call", "list"), ("call", "export", file)):
+        assert "no campaign 'nope'" in spring.refused(3, *words, "--campaign", "nope")
+        assert "no queue 'nope'" in spring.refused(3, *words, "--queue", "nope")
+        assert "--to is not after --from" in spring.refused(2, *words, "--from", "2026-03-02", "--to", "2026-03-01")
+    assert not file.exists()
+    add_call(spring, "call-2", kind="manual", queue="Outbound", campaign="")
+    assert [d["id"] for d in spring.json("call", "list", "--queue", "Outbound")] == ["call-2"]
+    told = spring.refused(2, "report", "calls", "--from", "2026-03-02", "--to", "2026-03-01")
+    assert "--to is not after --from" in told
+
+
+def test_an_agents_calls_are_found_by_his_name_and_by_his_extension(spring: Cli) -> None:
+    spring.ok("agent", "add", "1001", "--name", "Ann Lee")
+    spring.ok("agent", "add", "1002", "--name", "Bob")
+    for agent, found in (("Ann Lee", ["call-1"]), ("1001", ["call-1"]), ("1002", []), ("100", [])):
+        assert [d["id"] for d in spring.json("call", "list", "--agent", agent)] == found
+
+
 def test_an_export_of_calls_is_safe_for_spreadsheets(spring: Cli) -> None:
     add_call(spring, "call-2", started_at=START + timedelta(days=1), agents=["=HYPERLINK(1)"])
     file = spring.folder / "calls.csv"
