@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from ari_app.bridge import BridgePool, sweep_pool
-from ari_app.errors import Refused
+from ari_app.errors import Refused, Uncertain
 from tests.support.ari import live_client, until
 from tests.support.fake_ari import ANSWERS, FakeAri
 from tests.support.virtual_clock import on_virtual_clock, run_virtual
@@ -154,7 +154,8 @@ def test_a_bridge_is_not_handed_out_while_somebody_may_be_in_it_of_whom_nobody_k
                 if way == "cancelled":
                     await asyncio.sleep(0.001)
                     join.cancel()
-                await asyncio.wait([join])
+                [end] = await asyncio.gather(join, return_exceptions=True)
+                assert isinstance(end, Uncertain if way == "no reply" else asyncio.CancelledError)
                 assert not doubtful.holds(caller)
                 assert doubtful.members == {caller}
             await until(lambda: pool.ready == 1)
