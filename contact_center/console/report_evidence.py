@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -12,15 +15,18 @@ from contact_center.clock import iso
 from contact_center.console.context import Console, console_of
 from contact_center.console.lead import refuse_json_to_stdout
 from contact_center.console.moments import stretch
-from contact_center.console.output import count
-from contact_center.console.spreadsheet import written
+from contact_center.console.output import count, local, table
+from contact_center.console.spreadsheet import CsvSheet, written
 from contact_center.errors import CallwrightError, UsageError
+from contact_center.law.abandonment import Stretch
 from contact_center.law.chain import ChainWriter, Verdict, lines_of, verify
 from contact_center.store.evidence import Asked
 from contact_center.store.evidence import evidence as evidence_lines
 from contact_center.store.evidence_seal import seal, sealed_ends
-from contact_center.store.queries import find_campaign
+from contact_center.store.queries import find_campaign, list_campaigns
 
+FORMATS = ("table", "csv", "json")
+_SUMMARY = ("campaign", "from", "to", "calls", "settings", "rules", "ledgers", "outside_hours", "short_rings")
 EXAMPLE = (
     "Example: callwright report evidence march.jsonl --campaign spring --from 2026-03-01 --to 2026-04-01, "
     "later: callwright report evidence --verify march.jsonl"
@@ -35,15 +41,19 @@ def evidence(
     until: str = typer.Option("", "--to", help="To this instant; now when it is left out."),
     check: Path | None = typer.Option(None, "--verify", metavar="FILE", help="Say whether a file was changed."),
     expect: str = typer.Option("", "--expect", metavar="HASH", help="With --verify: the end hash you noted."),
+    format: str = typer.Option("", "--format", help="json: all of it as one document; table or csv: a summary."),
 ) -> None:
     """Everything that shows how a campaign called: settings, rules, each call, the ledgers.
 
     Each line carries the hash of the one before. The hash of the last one is shown and noted in the audit log:
-    keep it elsewhere, too.
+    keep it elsewhere, too. With --format nothing is noted, and without --campaign it is of all campaigns.
     """
     console = console_of(ctx)
     if check is not None:
         _verify(console, check, expect)
+    elif format:
+        time = stretch(since, until, console.settings.site.timezone, console.clock.now())
+        _formatted(console, file, campaign, time, format)
     elif not campaign:
         raise UsageError("Say whose evidence, as --campaign spring, or name a file to --verify.")
     else:
@@ -52,18 +62,10 @@ def evidence(
 
 def _make(console: Console, file: Path | None, name: str, since: str, until: str) -> None:
     refuse_json_to_stdout(console, file)
-    now, site = console.clock.now(), console.settings.site
+    now = console.clock.now()
     with console.reading() as session:
         campaign = find_campaign(session, name)
-    asked = Asked(
-        campaign=name,
-        stretch=stretch(since, until, site.timezone, now),
-        site_zone=site.timezone,
-        telemarketer=site.name,
-        made_by=console.actor,
-        made_at=now,
-        program=f"callwright {version('callwright')}",
-    )
+    asked = _asked(console, name, stretch(since, until, console.settings.site.timezone, now), now)
     chain = ChainWriter()
     with written(file) as stream:
         for body in evidence_lines(console.reading, campaign, asked):
@@ -74,6 +76,66 @@ def _make(console: Console, file: Path | None, name: str, since: str, until: str
     if file is not None and str(file) != "-":
         document = {"file": str(file), "lines": chain.lines, "end": chain.end, "campaign": name, "made_at": iso(now)}
         console.done(f"{count(chain.lines, 'line')} written to {file}. Note the hash of its end: {chain.end}", document)
+
+
+def _asked(console: Console, name: str, time: Stretch, now: datetime) -> Asked:
+    site = console.settings.site
+    return Asked(
+        campaign=name,
+        stretch=time,
+        site_zone=site.timezone,
+        telemarketer=site.name,
+        made_by=console.actor,
+        made_at=now,
+        program=f"callwright {version('callwright')}",
+    )
+
+
+def _formatted(console: Console, file: Path | None, name: str, time: Stretch, format: str) -> None:
+    """On stdout: each campaign's lines as one document, or how many there are of each kind."""
+    if format not in FORMATS:
+        raise UsageError(f"--format {format[:20]!r} is not known; one of {', '.join(FORMATS)} is wanted.")
+    if file is not None:
+        raise UsageError("A FILE is always JSON lines; leave --format out, or FILE.")
+    now = console.clock.now()
+    with console.reading() as session:
+        campaigns = [find_campaign(session, name)] if name else list_campaigns(session)
+    found = ((campaign, _asked(console, campaign.name, time, now)) for campaign in campaigns)
+    documents = [_counted(asked, evidence_lines(console.reading, campaign, asked), format) for campaign, asked in found]
+    if format == "json":
+        console.emit(documents[0] if name else documents)
+    elif console.json:
+        console.emit(documents)
+    elif format == "csv":
+        with written(None) as stream:
+            sheet = CsvSheet(stream, _SUMMARY)
+            for document in documents:
+                sheet.write(document.values())
+    else:
+        zone = console.settings.site.timezone
+        rows = ([local(v, zone) if k in ("from", "to") else v for k, v in d.items()] for d in documents)
+        console.show(documents, lambda _: table([column.replace("_", " ") for column in _SUMMARY], rows))
+
+
+def _counted(asked: Asked, bodies: Iterable[dict[str, Any]], format: str) -> dict[str, Any]:
+    """A campaign's evidence: all of it for json, else one row of ``_SUMMARY``."""
+    head = {"campaign": asked.campaign, "from": iso(asked.stretch.since), "to": iso(asked.stretch.until)}
+    if format == "json":
+        return {**head, "lines": list(bodies)}
+    kinds: Counter[str] = Counter()
+    findings: dict[str, Any] = {}
+    for body in bodies:
+        kinds[body["kind"]] += 1
+        findings = body if body["kind"] == "findings" else findings
+    return {
+        **head,
+        "calls": kinds["call"],
+        "settings": kinds["settings"],
+        "rules": kinds["rule"],
+        "ledgers": kinds["ledger"],
+        "outside_hours": findings["outside_hours"],
+        "short_rings": findings["short_rings"],
+    }
 
 
 def _verify(console: Console, file: Path, expect: str) -> None:

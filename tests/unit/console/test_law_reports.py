@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -285,3 +286,20 @@ def test_national_lists_with_the_area_code_apart_go_onto_the_list(law: Cli) -> N
     assert listed == {TAMPA, "+12125550187", "+18135550199"}
     law.ok("dnc", "remove", TAMPA, "--campaign", "spring")
     law.refused(3, "dnc", "remove", TAMPA)
+
+
+def test_evidence_is_one_document_or_a_summary_in_the_formats_of_every_report(law: Cli) -> None:
+    law.ok("campaign", "add", "other", "--mode", "power")
+    with law.writing() as session:
+        answered(session, "connected", datetime(2021, 6, 30, 16, tzinfo=UTC), waited=0.5)
+    document = law.run("report", "evidence", "--format", "json", "--campaign", "spring").json
+    assert document["campaign"] == "spring"
+    calls = sum(line["kind"] == "call" for line in document["lines"])
+    assert {line["kind"] for line in document["lines"]} >= {"evidence", "settings", "call", "findings"}
+    assert [one["campaign"] for one in law.run("report", "evidence", "--format", "json").json] == ["other", "spring"]
+    [row] = csv.DictReader(law.ok("report", "evidence", "--campaign", "spring", "--format", "csv").splitlines())
+    assert (row["campaign"], row["calls"], calls) == ("spring", "1", 1)
+    assert "other" in law.ok("report", "evidence", "--format", "table")
+    law.refused(2, "report", "evidence", "--format", "xml")
+    law.refused(2, "report", "evidence", law.folder / "x", "--campaign", "spring", "--format", "json")
+    law.refused(3, "report", "evidence", "--campaign", "nope", "--format", "json")
