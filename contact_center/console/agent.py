@@ -248,7 +248,7 @@ def import_(
     console = console_of(ctx)
     drafts = read_agents(file, console.settings.agents.connect)
     with console.writing() as session:
-        agents = admin_agents.add_agents(session, _by(console), drafts)
+        agents = admin_agents.add_agents(session, _by(console), str(file), drafts)
     _provision(console, agents)
     console.done(f"{len(agents)} agents are added.", {"imported": len(agents), "agents": [a.ext for a in agents]})
     _warn_of_queues(console, [queue for agent in agents for queue in agent.queues])

@@ -58,7 +58,9 @@ def _delimiter(lines: list[str]) -> str:
 def _text(path: Path) -> str:
     try:
         if not path.is_file():
-            raise UsageError(f"{path}: there is no such file.")
+            raise UsageError(
+                f"{path}: {'this is a folder; name a file' if path.is_dir() else 'there is no such file'}."
+            )
         if path.stat().st_size > _MOST_BYTES:
             raise UsageError(f"{path}: the file is too large for a list of agents; 4 MB are allowed.")
         text = path.read_bytes().decode("utf-8-sig")

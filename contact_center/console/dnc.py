@@ -86,16 +86,18 @@ def import_(
     Takes a file of any length. What was read before an error stays on the list.
     """
     console = console_of(ctx)
-    key, added, leads = _key(console, campaign), 0, 0
+    key, read, added, leads = _key(console, campaign), 0, 0, 0
     bad, served = _Bad(), console.serve_is_running()
     lines = _numbers(console, file, bad)
     while batch := list(islice(lines, _BATCH)):
         with console.writing() as session:
             by = By(console.actor, console.clock.now())
             change = import_dnc(session, by, list(dict.fromkeys(batch)), key, reason[:120])
-        added, leads = added + change.numbers, leads + change.leads
+        read, added, leads = read + len(batch), added + change.numbers, leads + change.leads
         if served:
             time.sleep(_GAP_SECONDS)
+    if not read:
+        raise UsageError(f"{file}: nothing in it is a number; one at the start of each line is wanted.")
     for sentence in bad.first:
         console.err.print(sentence, markup=False, highlight=False, soft_wrap=True)
     console.done(
@@ -147,7 +149,12 @@ def _numbers(console: Console, file: Path, bad: _Bad) -> Iterator[str]:
     """The first cell of each line as E.164; what is none is told in ``bad``."""
     try:
         if not file.is_file():
-            raise UsageError(f"{file}: there is no such file.")
+            raise UsageError(
+                f"{file}: {'this is a folder; name a file' if file.is_dir() else 'there is no such file'}."
+            )
+        with file.open("rb") as head:
+            if b"\0" in head.read(_LONGEST_LINE):
+                raise UsageError(f"{file}: the file is no text; save it as CSV UTF-8.")
         with file.open(encoding="utf-8-sig", errors="backslashreplace", newline=None) as stream:
             line = 0
             while text := stream.readline(_LONGEST_LINE):

@@ -116,14 +116,14 @@ def add_agent(session: Session, by: By, draft: AgentDraft) -> Agent:
     return agent
 
 
-def add_agents(session: Session, by: By, drafts: Sequence[tuple[int, AgentDraft]]) -> list[Agent]:
-    """All of a file's agents or none; each draft comes with its line. Raises UsageError naming the line."""
+def add_agents(session: Session, by: By, file: str, drafts: Sequence[tuple[int, AgentDraft]]) -> list[Agent]:
+    """All of a file's agents or none; each draft comes with its line. Raises UsageError naming file and line."""
     agents = []
     for line, draft in drafts:
         try:
             agents.append(add_agent(session, by, draft))
         except UsageError as error:
-            raise UsageError(f"line {line}: {error} Nobody was added.") from None
+            raise UsageError(f"{file}: line {line}: {error} Nobody was added.") from None
     return agents
 
 

@@ -173,7 +173,7 @@ def test_agents_of_a_file_come_all_or_none(cli: Cli) -> None:
     file = cli.folder / "agents.csv"
     file.write_text("ext;name;team;queues\n1001;Ann;sales;a|b\n1002;Bob;;\n1001;Cid;;\n", encoding="utf-8")
     line = cli.refused(2, "agent", "import", file)
-    assert "line 4" in line
+    assert f"{file}: line 4" in line
     assert "1001 (Ann)" in line
     assert cli.json("agent", "list") == []
     file.write_text("\ufeffext,name,endpoint,queues\n1001,Ann,,a;b\n1002,Bob,PJSIP/bob,\n", encoding="utf-8")
@@ -197,7 +197,7 @@ def test_files_that_are_no_list_of_agents_are_one_sentence(cli: Cli) -> None:
     ):
         file.write_bytes(content)
         cli.refused(2, "agent", "import", file)
-    cli.refused(2, "agent", "import", cli.folder)
+    assert "this is a folder" in cli.refused(2, "agent", "import", cli.folder)
     cli.refused(2, "agent", "import", cli.folder / "nowhere.csv")
     assert cli.json("agent", "list") == []
 

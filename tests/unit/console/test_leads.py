@@ -158,8 +158,29 @@ def test_a_file_of_numbers_goes_onto_the_list(spring: Cli) -> None:
     assert answer.json["rejected"] == 1
     assert answer.json["imported"] >= 1
     assert "line" in answer.stderr
-    spring.refused(2, "dnc", "import", spring.folder)
-    spring.refused(2, "dnc", "import", spring.folder / "nowhere")
+    again = spring.json("dnc", "import", file)
+    assert (again["imported"], again["rejected"]) == (0, 1)
+    assert "this is a folder" in spring.refused(2, "dnc", "import", spring.folder)
+    assert "no such file" in spring.refused(2, "dnc", "import", spring.folder / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "nothing in it is a number"),
+        (b"phone\n", "nothing in it is a number"),
+        (b"Ann,London\nBob,Leeds\n", "nothing in it is a number"),
+        (b"\x89PNG\r\n\x1a\n\x00\x00\n+442079460001\n", "no text"),
+        ("+442079460001\n".encode("utf-16"), "no text"),
+    ],
+)
+def test_a_file_without_any_number_is_no_do_not_call_list(spring: Cli, content: bytes, said: str) -> None:
+    file = spring.folder / "blocked.csv"
+    file.write_bytes(content)
+    told = spring.refused(2, "dnc", "import", file)
+    assert said in told
+    assert "blocked.csv" in told
+    assert spring.json("dnc", "list") == []
 
 
 def dialled(cli: Cli, number: str) -> str:
