@@ -43,8 +43,11 @@ def render(settings: Settings, to: Path, *, layout: Layout | None = None) -> lis
     """Write a complete configuration directory and return the files written.
 
     ``layout`` says where that Asterisk sees its directories; by default its configuration is ``to`` and all
-    else stays as it was built. Raises UsageError for settings no safe configuration can be made of.
+    else stays as it was built. Raises UsageError for settings no safe configuration can be made of, and for a
+    ``to`` that is a file.
     """
+    if to.exists() and not to.is_dir():
+        raise UsageError(f"{to}: this is a file; name a folder to write to.")
     texts = files(settings, layout or Layout(etc=str(to.resolve())))
     for name, text in texts.items():
         write_private(to / name, text)

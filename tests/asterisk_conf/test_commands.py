@@ -52,6 +52,16 @@ def etc(tmp_path: Path) -> Path:
     return etc
 
 
+def test_render_does_not_write_where_a_file_is(tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("mine")
+
+    result = run(Root(PLACE.settings()), "conf", "render", "--to", str(tmp_path / "out"))
+
+    assert isinstance(result.exception, UsageError)
+    assert "this is a file" in str(result.exception)
+    assert (tmp_path / "out").read_text() == "mine"
+
+
 def test_render_writes_a_directory_and_the_unit(tmp_path: Path) -> None:
     result = run(Root(PLACE.settings(), json=True), "conf", "render", "--to", str(tmp_path / "out"))
 
