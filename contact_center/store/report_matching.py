@@ -45,10 +45,10 @@ def matching_report(session: Session, since: datetime, until: datetime) -> dict[
 
 def _counts(rows: Iterable[tuple[str, str, bool, bool, bool, int]]) -> dict[str, Any]:
     counts = {"calls": 0, "matched": 0, "offline": 0, "vendor_ids": 0, "unusable": 0}
-    for _, _, matched, has_id, usable, count in rows:
+    for _, _, matched, vendors, usable, count in rows:
         counts["calls"] += count
         counts["matched" if matched else "offline"] += count
-        counts["vendor_ids"] += count if has_id and not matched else 0
+        counts["vendor_ids"] += count if vendors and not matched else 0
         counts["unusable"] += count if not matched and not usable else 0
     share = round(counts["matched"] / counts["calls"], 4) if counts["calls"] else None
     return {**counts, "share": share}

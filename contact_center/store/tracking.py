@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.orm import Session
 from sqlmodel import col
 
 from contact_center.clock import iso
 from contact_center.errors import NotFound, UsageError
 from contact_center.matching.dids import one_spelling
-from contact_center.matching.ids import checked_context_id, verdict
+from contact_center.matching.ids import VENDOR_PREFIXES, checked_context_id, verdict
 from contact_center.matching.transactions import Order
 from contact_center.models import Call
 from contact_center.models_telling import CallMatch, TrackingNumber, TrackingVisit
@@ -240,13 +240,14 @@ def set_order(session: Session, by: By, call_id: str, order: Order, country: str
 
 
 def matching_rows(session: Session, since: datetime, until: datetime) -> list[tuple[str, str, bool, bool, bool, int]]:
-    """(pool, source, matched, has an id, usable, calls) of the tracked calls of a stretch of time."""
+    """(pool, source, matched, has a vendor's id, usable, calls) of the tracked calls of a stretch of time."""
     has_id = col(CallMatch.context_id) != ""
-    keys = (col(CallMatch.pool), col(CallMatch.source), col(CallMatch.matched), has_id, col(CallMatch.usable))
+    vendors = or_(*(func.substr(col(CallMatch.context_id), 1, len(p)) == p for p in VENDOR_PREFIXES)).label("vendors")
+    keys = (col(CallMatch.pool), col(CallMatch.source), col(CallMatch.matched), vendors, col(CallMatch.usable))
     rows = session.execute(
         select(*keys, func.count())
         .where(col(CallMatch.at) >= since, col(CallMatch.at) < until)
         .where((col(CallMatch.pool) != "") | has_id)
         .group_by(*keys)
     )
-    return [(pool, source, bool(m), bool(i), bool(u), count) for pool, source, m, i, u, count in rows]
+    return [(pool, source, bool(m), bool(v), bool(u), count) for pool, source, m, v, u, count in rows]

@@ -342,6 +342,7 @@ def test_the_report_counts_matched_and_offline_calls_beside_the_usual_share(engi
     call(engine, "o-2", NUMBERS[2], 31)
     call(engine, "x-1", "442079469999", 32)
     with writing(engine) as session:
+        attach_context(session, By("test", later(40)), "o-1", "somebody", "GB")
         attach_context(session, By("test", later(40)), "o-2", "gbr0999", "GB")
         report = matching_report(session, NOON, later(3600))
     assert {key: report[key] for key in ("calls", "matched", "offline", "vendor_ids", "unusable", "share")} == {

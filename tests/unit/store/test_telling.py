@@ -109,6 +109,7 @@ def test_visitors_calls_orders_and_reports(engine: Engine) -> None:
         report = matching_report(session, NOON, later(60))
         assert (report["calls"], report["matched"], report["vendor_ids"], report["unusable"]) == (1, 0, 1, 1)
         assert pools(session, later(1))[0]["held"] == 1
+        assert report["pools"][0]["vendor_ids"] == 1
         assert [step["what"] for step in visitor_document(session, "gbr0")["trace"]] == ["call", "order"]
 
 
