@@ -12,7 +12,32 @@ purpose ends with exit code 1.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 _LISTED_BY_TWO_WORDS = ("rating group", "tracking pool")
+
+
+_FORMS = {"^[0-9]$": "one digit is wanted", "^[A-Z]{3}$": "three capital letters are wanted, such as GBP"}
+_WANTED = {
+    "int_parsing": "a whole number is wanted",
+    "int_from_float": "a whole number is wanted",
+    "float_parsing": "a number is wanted",
+    "greater_than_equal": "at least {ge:g} is wanted",
+    "less_than_equal": "at most {le:g} is wanted",
+    "string_too_long": "{max_length} characters are allowed",
+    "literal_error": "{expected} is wanted",
+}
+
+
+def plain_reason(kind: str, message: str, context: Mapping[str, Any]) -> str:
+    """Why pydantic refused a value, in words for people: its type, its message and its context in; no full stop."""
+    if kind in _WANTED:
+        return _WANTED[kind].format_map(context)
+    if kind == "string_pattern_mismatch":
+        return _FORMS.get(str(context["pattern"]), "it has another form than is wanted")
+    plain = message.removeprefix("Value error, ")
+    return f"{plain[0].lower()}{plain[1:]}"
 
 
 class CallwrightError(Exception):

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from contact_center.errors import UsageError
+from contact_center.errors import UsageError, plain_reason
 from contact_center.pop_url import checked_pop_url
 from contact_center.queues.days import checked_holiday
 from contact_center.queues.skills import parse_levels
@@ -153,8 +153,8 @@ class Options(BaseModel):
             if first["type"] == "extra_forbidden":
                 known = ", ".join(sorted(type(self).model_fields))
                 raise UsageError(f"{key} is not a known key; known are {known}.") from None
-            message = str(first["msg"]).removeprefix("Value error, ")
-            raise UsageError(f"{key}={first['input']} is not allowed: {message[0].lower()}{message[1:]}.") from None
+            reason = plain_reason(first["type"], first["msg"], first.get("ctx", {}))
+            raise UsageError(f"{key}={str(first['input'])[:40]} is not allowed: {reason}.") from None
         for key in values:
             if reason := changed.against(key):
                 raise UsageError(f"{key}={str(values[key])[:40]} is not allowed: {reason}.")

@@ -13,7 +13,7 @@ from zoneinfo import available_timezones
 import phonenumbers
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from contact_center.errors import SettingsError
+from contact_center.errors import SettingsError, plain_reason
 from contact_center.matching.transactions import TransactionType
 from contact_center.terms import AgentConnect, NumberCheck
 
@@ -346,8 +346,8 @@ def _sentence(error: ValidationError) -> str:
         return f"{key} is not a known key{_allowed(first['loc'])}."
     if first["type"] == "missing":
         return f"{key} is missing; give it a value."
-    message = str(first["msg"]).removeprefix("Value error, ")
-    return f"{key} is not allowed as {first['input']!r}: {message[0].lower()}{message[1:]}."
+    reason = plain_reason(first["type"], first["msg"], first.get("ctx", {}))
+    return f"{key} is not allowed as {first['input']!r}: {reason}."
 
 
 def _allowed(location: tuple[int | str, ...]) -> str:

@@ -175,7 +175,7 @@ def set_(
     """Change an agent."""
     console = console_of(ctx)
     with console.writing() as session:
-        change = admin_agents.set_agent(session, _by(console), ext, pairs(values))
+        change = admin_agents.set_agent(session, _by(console), ext, pairs(values, "team=sales"))
     _withdraw(console, change.withdrawn)
     _provision(console, [change.agent])
     console.done(f"Agent {ext} is changed.", agent_document(change.agent))

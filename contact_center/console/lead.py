@@ -71,7 +71,7 @@ def add(
 ) -> None:
     """Add one lead to a campaign."""
     console = console_of(ctx)
-    draft = lead_draft(console.settings.site, number, pairs(values or []))
+    draft = lead_draft(console.settings.site, number, pairs(values or [], "first_name=Ann"))
     with console.writing() as session:
         by = By(console.actor, console.clock.now())
         lead = add_lead(session, by, find_campaign(session, campaign), draft)

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from typer.core import TyperGroup
 
 from contact_center.console.context import Console, Hooks
-from contact_center.errors import CallwrightError
+from contact_center.errors import CallwrightError, UsageError
 
 _DEBUG = "CALLWRIGHT_DEBUG"
 _INTERRUPTED = 130
@@ -41,13 +41,20 @@ class RootGroup(TyperGroup):
         **extra: Any,
     ) -> Any:
         """Run the command line and leave with its exit code."""
-        given = global_options_first(sys.argv[1:] if args is None else list(args))
-        name = prog_name or "callwright"
-        sys.exit(_guarded(lambda: super(RootGroup, self).main(given, name, complete_var, False, **extra)))
+        name, given = prog_name or "callwright", sys.argv[1:] if args is None else list(args)
+
+        def work() -> Any:
+            words = global_options_first(given)
+            return super(RootGroup, self).main(words, name, complete_var, False, **extra)
+
+        sys.exit(_guarded(work))
 
 
 def global_options_first(args: list[str]) -> list[str]:
-    """``call show ID --json`` as ``--json call show ID``; what stands after ``--`` is left alone."""
+    """``call show ID --json`` as ``--json call show ID``; what stands after ``--`` is left alone.
+
+    Raises UsageError on ``--config`` without a file.
+    """
     end = args.index("--") if "--" in args else len(args)
     front: list[str] = []
     rest: list[str] = []
@@ -56,7 +63,9 @@ def global_options_first(args: list[str]) -> list[str]:
         word = args[position]
         if word == "--json" or word.startswith("--config="):
             front.append(word)
-        elif word == "--config" and position + 1 < end:
+        elif word == "--config" and position + 1 == end:
+            raise UsageError("--config needs a file; write it as --config callwright.toml.")
+        elif word == "--config":
             front += args[position : position + 2]
             position += 1
         else:
@@ -76,7 +85,11 @@ def _guarded(work: Callable[[], Any]) -> int:
     except (typer.Abort, KeyboardInterrupt):
         return _complain("Interrupted.", _INTERRUPTED)
     except typer.TyperException as error:
-        return _complain(_one_line(error.format_message()) or "wrong usage", error.exit_code, _hint(error))
+        return _complain(
+            _one_line(error.format_message().replace("Value error, ", "")) or "wrong usage",
+            error.exit_code,
+            _hint(error),
+        )
     except CallwrightError as error:
         return _complain(_one_line(str(error)), error.exit_code)
     except Exception as error:

@@ -72,14 +72,17 @@ def checked_text(text: str, what: str, longest: int) -> str:
     return plain
 
 
-def pairs(words: list[str] | tuple[str, ...]) -> dict[str, str]:
-    """``key=value`` words as a dict. Raises UsageError on a word without ``=`` and on a key given twice."""
+def pairs(words: list[str] | tuple[str, ...], example: str = "ring_seconds=25") -> dict[str, str]:
+    """``key=value`` words as a dict. Raises UsageError on a word without ``=`` and on a key given twice.
+
+    ``example``: what is told to who writes none.
+    """
     values: dict[str, str] = {}
     for word in words:
         key, equals, value = word.partition("=")
         key = key.strip()
         if not equals or not key:
-            raise UsageError(f"{shown(word)} is not key=value; write it as ring_seconds=25.")
+            raise UsageError(f"{shown(word)} is not key=value; write it as {example}.")
         if key in values:
             raise UsageError(f"{key} is given twice; give it once.")
         if "\0" in value:

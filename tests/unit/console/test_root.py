@@ -14,6 +14,7 @@ import typer
 from typer.main import get_command
 
 from contact_center.console.root import global_options_first
+from contact_center.errors import UsageError
 from tests.unit.console.support import Cli, one_line
 
 BROKEN = {
@@ -92,7 +93,8 @@ def test_global_options_may_stand_anywhere_but_after_two_dashes() -> None:
     assert global_options_first(["agent", "--config", "f", "list"]) == ["--config", "f", "agent", "list"]
     assert global_options_first(["agent", "--config=f", "list"]) == ["--config=f", "agent", "list"]
     assert global_options_first(["a", "--", "--json"]) == ["a", "--", "--json"]
-    assert global_options_first(["a", "--config"]) == ["a", "--config"]
+    with pytest.raises(UsageError, match="--config needs a file"):
+        global_options_first(["a", "--config"])
 
 
 def test_every_command_has_a_help_with_an_example(cli: Cli) -> None:
@@ -181,3 +183,33 @@ def test_who_names_what_is_not_there_is_told_a_command_that_shows_what_is(cli: C
     found = re.search(r"`callwright (.+? list)`", cli.refused(3, *words))
     assert found is not None
     cli.ok(*found[1].split())
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("campaign", "set", "spring", "opt_out_key=12"), "opt_out_key=12 is not allowed: one digit is wanted."),
+        (("campaign", "set", "spring", "priority=100"), "priority=100 is not allowed: at most 99 is wanted."),
+        (("campaign", "set", "spring", "max_attempts=x"), "max_attempts=x is not allowed: a whole number is wanted."),
+        (("campaign", "set", "spring", "ring_seconds=14"), "ring_seconds=14 is not allowed: at least 15 is wanted."),
+        (
+            ("campaign", "set", "spring", "opt_out=all"),
+            "opt_out=all is not allowed: 'company' or 'campaign' is wanted.",
+        ),
+        (("campaign", "set", "spring", "hours=x"), "hours=x is not allowed: hours such as"),
+        (
+            ("call", "listen", "x", "--on", "1001", "--as", "spy"),
+            "'--as': 'spy' is not one of 'listen', 'whisper', 'barge'",
+        ),
+        (("lead", "add", "spring", "02079460018", "nokv"), "'nokv' is not key=value; write it as first_name=Ann."),
+        (("agent", "list", "--config"), "--config needs a file"),
+    ],
+)
+def test_bad_input_is_refused_in_words_for_people(cli: Cli, words: tuple[str, ...], said: str) -> None:
+    cli.ok("campaign", "add", "spring", "--mode", "power")
+    assert said in cli.refused(2, *words)
+
+
+def test_a_currency_that_is_none_is_refused_in_words_for_people(cli: Cli) -> None:
+    cli.config.write_text("[site]\ncurrency = 'pounds'\n", encoding="utf-8")
+    assert "three capital letters are wanted, such as GBP" in cli.refused(2, "agent", "list")
