@@ -18,7 +18,18 @@ from typing import Any
 _LISTED_BY_TWO_WORDS = ("rating group", "tracking pool")
 
 
-_FORMS = {"^[0-9]$": "one digit is wanted", "^[A-Z]{3}$": "three capital letters are wanted, such as GBP"}
+_ADDRESS = "an address such as {} is wanted"
+_FORMS = {
+    r"^[0-9]$": "one digit is wanted",
+    r"^[A-Z]{3}$": "three capital letters are wanted, such as GBP",
+    r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$": "up to 40 letters, digits, _ and - are wanted",
+    r"^\+[1-9][0-9]{0,14}$": "+ and up to 15 digits are wanted, such as +44",
+    r"^(\+[1-9][0-9]{6,14})?$": "+ and 7 to 15 digits are wanted, such as +442079460018",
+    r"^https?://[^\s]+$": _ADDRESS.format("http://127.0.0.1:8088/ari"),
+    r"^(https?://[^\s]+)?$": _ADDRESS.format("https://example.com"),
+    r"^https?://[^\s?#]+$": _ADDRESS.format("https://example.com/collect"),
+    r"^(mqtts?://[^\s]+)?$": _ADDRESS.format("mqtt://127.0.0.1:1883"),
+}
 _WANTED = {
     "int_parsing": "a whole number is wanted",
     "int_from_float": "a whole number is wanted",

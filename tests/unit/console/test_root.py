@@ -210,6 +210,13 @@ def test_bad_input_is_refused_in_words_for_people(cli: Cli, words: tuple[str, ..
     assert said in cli.refused(2, *words)
 
 
-def test_a_currency_that_is_none_is_refused_in_words_for_people(cli: Cli) -> None:
-    cli.config.write_text("[site]\ncurrency = 'pounds'\n", encoding="utf-8")
-    assert "three capital letters are wanted, such as GBP" in cli.refused(2, "agent", "list")
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[site]\ncurrency = 'pounds'\n", "three capital letters are wanted, such as GBP"),
+        ("[asterisk]\nari_url = 'localhost:8088'\n", "an address such as http://127.0.0.1:8088/ari is wanted"),
+    ],
+)
+def test_a_setting_of_another_form_is_refused_in_words_for_people(cli: Cli, text: str, said: str) -> None:
+    cli.config.write_text(text, encoding="utf-8")
+    assert said in cli.refused(2, "agent", "list")
