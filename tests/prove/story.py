@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tests.lab.centre import Centre
 from tests.lab.farend.record import CallRecord, Direction, Side, max_at_once_per_number, two_way_at
@@ -86,8 +86,14 @@ class Story:
             *self._stories(dials, records),
         ]
 
+    def _as_it_was_left(self, record: CallRecord) -> CallRecord:
+        """An Asterisk that is killed says neither CANCEL nor BYE: to the phone such a call goes on, to nobody else."""
+        ended = float("inf") if record.ended_at is None else record.ended_at
+        lost = [o.began for o in self.outages if self.calls_are_lost and record.invite_at < o.began < ended]
+        return replace(record, ended_at=min(lost)) if lost else record
+
     def _too_often(self, records: list[CallRecord]) -> list[str]:
-        at_once = max_at_once_per_number(records)
+        at_once = max_at_once_per_number([self._as_it_was_left(record) for record in records])
         times = Counter(record.party for record in records)
         return [
             *(f"{number}: {count} live calls at once" for number, count in at_once.items() if count > 1),
