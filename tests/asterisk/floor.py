@@ -42,7 +42,7 @@ class Floor:
         out, err, code = io.StringIO(), io.StringIO(), 0
         with redirect_stdout(out), redirect_stderr(err):
             try:
-                cli.app(["--config", str(self.centre.config), "--json", *words])
+                cli.build(words)(["--config", str(self.centre.config), "--json", *words])
             except SystemExit as end:
                 code = int(end.code or 0)
         return code, out.getvalue(), err.getvalue()

@@ -53,7 +53,7 @@ async def test_each_outcome_is_retried_after_its_own_delay(centre: Centre):
         multiplier="4",
         team="outcomes",
         max_attempts="2",
-        ring_seconds="6",
+        ring_seconds="15",
         **delays,
     )
     await centre.cli("campaign", "start", "outcomes")

@@ -37,7 +37,7 @@ async def test_a_caller_hears_music_then_the_agent_and_his_story_is_written_down
     by_hand(phone)
     caller = callers.call("442079460001", "+447400000001")
     await caller.until_answered(1.0)
-    await caller.until_hears(MUSIC, 1.0)
+    await caller.until_hears(MUSIC, 3.0)
     ringing = await phone.incoming(1.0)
     assert ringing.record.from_user == "+447400000001"
     ringing.ring()
