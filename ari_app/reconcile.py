@@ -21,11 +21,12 @@ from ari_app.listed import take_back_listed
 from ari_app.outbound import OutboundCall
 from ari_app.own_adopt import adopt_own, lent_lines
 from ari_app.queue_music import rejoin
-from ari_app.snapshot import Snapshot, bridge_of, leg_began, talk_of
+from ari_app.snapshot import FoundTalk, Snapshot, bridge_of, leg_began, talk_of
 from ari_app.trunk_line import hold_found
 from contact_center import timeline
 from contact_center.crash_points import reached
 from contact_center.dialling import CallResult, DialOrder
+from contact_center.store.attempt_facts import AttemptAnswered, AttemptConnected
 from contact_center.store.queries_own import open_own
 from contact_center.store.queries_queues import open_inbound
 from contact_center.store.recovery import OpenAttempt, mend_leads, open_attempts
@@ -107,9 +108,9 @@ class Reconciler:
             return False
         talk = talk_of(attempt.channel_id, attempt.agent_channel_id, snapshot)
         ext = self._agent_of(talk.agent) if talk else ""
+        if talk and ext and attempt.connected_at is None:
+            attempt = self._store(attempt, talk, ext)
         if info is None:
-            if talk and ext and attempt.connected_at is None:  # he left while we looked, out of a talk nobody stored
-                attempt = replace(attempt, state=AttemptState.CONNECTED, agent=ext, connected_at=leg_began(talk.agent))
             self._adopted(attempt, order, False, False)
             self._app.env.progress.ended(order, self._unseen_end(attempt, order))
             return False
@@ -120,7 +121,7 @@ class Reconciler:
             if not agent.id.startswith(OUR_CHANNELS):  # he dialled himself: of its end only those are told who ask
                 self._app.spawn(agent.subscribe(), f"subscribe {agent.id}")
             self._adopted(attempt, order, True, True)
-            since = attempt.connected_at or leg_began(talk.agent) or self._app.env.clock.now()
+            since = attempt.connected_at or self._app.env.clock.now()
             call.known(attempt.ringing_at, attempt.answered_at or since)
             self._app.start(call, _talk_on(call, agent, ext, bridge, since, on_hold=talk.on_hold))
         elif given := given_outside(self._app.env, talk):
@@ -134,6 +135,15 @@ class Reconciler:
             self._app.start(call, call.resume_ringing())
         log.info("adopted", action="adopt", call_id=order.call_id, state=info.state, channel=customer.id)
         return True
+
+    def _store(self, attempt: OpenAttempt, talk: FoundTalk, ext: str) -> OpenAttempt:
+        """A talk that is found, or was left as we looked, and that the process before had no time to store."""
+        at, channel_id = leg_began(talk.agent) or self._app.env.clock.now(), attempt.channel_id
+        if attempt.answered_at is None:
+            self._writer.post(AttemptAnswered(channel_id, at))
+        self._writer.post(AttemptConnected(channel_id, at, ext, talk.agent.id, talk.bridge.id))
+        answered_at = attempt.answered_at or at
+        return replace(attempt, state=AttemptState.CONNECTED, agent=ext, answered_at=answered_at, connected_at=at)
 
     def _agent_of(self, info: ChannelInfo) -> str:
         """The extension behind an agent's leg or line, by the arguments it came in with."""

@@ -14,6 +14,8 @@ import pytest
 from ari_app.reconcile import Reconciler
 from contact_center.dialling import DialOrder, PreviewCard
 from contact_center.roster import Offer
+from contact_center.store.attempt_facts import AttemptAnswered, AttemptConnected
+from contact_center.store.fact import Fact
 from contact_center.store.recovery import OpenAttempt, open_attempts
 from contact_center.store.writer import Writer
 from contact_center.terms import AgentState, AttemptState, CallKind, Outcome
@@ -36,6 +38,10 @@ class OneAttempt:
 
     def __init__(self, attempt: OpenAttempt) -> None:
         self._attempt = attempt
+        self.posted: list[Fact] = []
+
+    def post(self, fact: Fact) -> None:
+        self.posted.append(fact)
 
     async def read(self, fn: Any) -> list[Any]:
         return [self._attempt] if fn is open_attempts else []
@@ -88,16 +94,20 @@ async def _killed(scene: Scene) -> tuple[FakeAri, FakeChannel]:
 
 @asynccontextmanager
 async def _next_process(
-    fake: FakeAri, agent: FakeChannel, attempt: OpenAttempt | None = None, transport: FakeTransport | None = None
+    fake: FakeAri,
+    agent: FakeChannel,
+    attempt: OpenAttempt | OneAttempt | None = None,
+    transport: FakeTransport | None = None,
 ) -> AsyncIterator[QueueWorld]:
     async def prepared() -> None:
         """Nothing is to be put right."""
 
+    store = attempt if isinstance(attempt, OneAttempt) else OneAttempt(attempt or _attempt(agent.id))
     async with queue_world(fake=fake, transport=transport, **SETTINGS) as centre:
         _staff(centre)
         reconcile = Reconciler(
             app=centre.world.app,
-            writer=cast(Writer, OneAttempt(attempt or _attempt(agent.id))),
+            writer=cast(Writer, store),
             rebuild=lambda _: replace(make_order(), ordered_at=virtual_now()),
             adopted=lambda *_: None,
             prepare=prepared,
@@ -178,10 +188,16 @@ def test_who_hangs_up_while_asterisk_is_looked_at_has_talked_although_nobody_had
     async def life() -> None:
         fake, agent = await _killed(_talk)
         transport = LeavingTransport(fake, "callwright")
-        unstored = replace(_attempt(""), state=AttemptState.ANSWERED, agent="", connected_at=None)
+        unstored = OneAttempt(
+            replace(_attempt(""), state=AttemptState.RINGING, agent="", answered_at=None, connected_at=None)
+        )
         async with _next_process(fake, agent, unstored, transport) as centre:
             result = await centre.world.ended("call-1")
             assert (result.outcome, result.agent) == (Outcome.CONNECTED, "1001")
+            [answered, connected] = unstored.posted
+            assert isinstance(answered, AttemptAnswered)
+            assert isinstance(connected, AttemptConnected)
+            assert (connected.agent, connected.agent_channel_id) == ("1001", agent.id)
             await centre.settled()
             centre.world.assert_nothing_left()
 
