@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,13 @@ from sqlalchemy.orm import Session
 from sqlmodel import col
 
 from ari_app import measure
+from ari_app.accounts import Accounts
 from ari_app.ami import Ami
 from ari_app.app import App
 from ari_app.bridge import BridgePool
 from ari_app.census import Census
 from ari_app.client import AriClient
 from ari_app.dialer_part import DialerPart, MakeDialer
-from ari_app.errors import AriError, Refused
 from ari_app.inbound_desk import open_desk
 from ari_app.inbound_told import Listeners
 from ari_app.listed import take_back_listed
@@ -57,12 +58,12 @@ from contact_center.store.admin_dnc import EVERYBODY
 from contact_center.store.changes import Command, open_control_ids, take_controls
 from contact_center.store.engine import open_engine
 from contact_center.store.facts import NumberForbidden
-from contact_center.store.queries_agents import withdrawn_accounts
 from contact_center.store.schema import require_current
 from contact_center.store.writer import Writer
 from contact_center.terms import Ear, RecordWish
 from contact_center.watchdog import LoopMonitor, Watchdog
 
+STATUS_ACTIONS = ("online", "offline", "pause", "unpause")  # by which a supervisor chooses an agent's status
 CONTROL_SECONDS = 0.2  # how often a running serve looks for what supervisors changed
 DRAIN_SECONDS = 5.0  # the longest time that facts may take to be stored when serve ends
 SWITCH_SECONDS = 0.0005  # the writer's thread may hold up the loop so long; Python's own 5 ms is heard as delay
@@ -98,6 +99,7 @@ class Serve:
     app: App
     dialer: DialerPart
     phones: Phones
+    accounts: Accounts
     ami: Ami
     queue_log: QueueLog
     parts: Parts
@@ -122,7 +124,9 @@ class Serve:
         )
         app = App(Services(ari, BridgePool(ari), roster, settings, clock))
         dialer = parts.dialer(writer=writer, roster=roster, placer=app, settings=settings, clock=clock)
-        serve = cls(settings, writer, roster, ari, app, dialer, Phones(ari, ami, roster, clock), ami, queue_log, parts)
+        phones = Phones(ari, ami, roster, clock)
+        accounts = Accounts(writer, phones, partial(parts.accounts, settings), parts.account_keys)
+        serve = cls(settings, writer, roster, ari, app, dialer, phones, accounts, ami, queue_log, parts)
         app.env.progress = CallRecords(queue_log, roster, dialer.ledger)
         app.env.dispose, app.env.forbid, app.env.trunks = serve.dispose, serve.forbid, dialer.trunks
         app.env.after = open_menus(app.env, writer)
@@ -139,33 +143,13 @@ class Serve:
             writer=writer,
             rebuild=dialer.rebuild,
             adopted=dialer.ledger.adopted,
-            prepare=serve.push_accounts,
+            prepare=serve.accounts.push_all,
         )
         # an intent whose COMMIT was never answered may have been stored: then nobody owns it
         writer.on_health(lambda healthy: app.spawn(reconcile(), "reconcile") if healthy and ari.live else None)
         return serve
 
     # -- what the parts need of each other ------------------------------------------------------------
-
-    async def push_accounts(self) -> None:
-        """Every agent's SIP account is in Asterisk, and it is known whose phone can be reached."""
-        rows = await self.writer.read(lambda session: list(session.scalars(select(Agent))))
-        for row in rows:
-            if row.password:
-                await self._push_account(row)
-        await self._withdraw_accounts()
-        await self.phones.look()
-
-    async def _push_account(self, row: Agent) -> None:
-        """An account that Asterisk refuses is one agent's trouble, and no reason not to dial."""
-        try:
-            await self.phones.push(self.parts.accounts(self.settings, row))
-        except Refused as error:
-            log.warning("account not made", action="account", agent=row.ext, reason=str(error))
-
-    async def _withdraw_accounts(self) -> None:
-        """What was unmade while Asterisk was away is unmade there too."""
-        await self.phones.withdraw(await self.writer.read(withdrawn_accounts), self.parts.account_keys)
 
     async def dispose(self, call_id: str, code: str, by: str) -> None:
         """Store a disposition that an agent keyed."""
@@ -194,17 +178,29 @@ class Serve:
                 await asyncio.wait_for(self.stirred.wait(), CONTROL_SECONDS)
             self.stirred.clear()
             try:
-                if await self.writer.read(open_control_ids):
+                if waiting := await self.writer.read(open_control_ids):
+                    self.meters.changes.set(len(waiting))
                     taken.extend(await self._take_controls())
+                    await self._know_agents({c.entity_id for c in taken if (c.entity, c.action) == ("agent", "add")})
                 while taken:
                     await self._obey_one(taken[0])
                     taken.popleft()
+                self.meters.changes.set(0)
             except Unreachable as error:
                 log.warning("supervisors' changes wait", action="control", reason=str(error))
 
     async def _take_controls(self) -> list[Command]:
         now = self.app.env.clock.now()
         return await self.writer.commit(lambda session: take_controls(session, now))
+
+    async def _know_agents(self, exts: set[str]) -> None:
+        """The last of a hundred imported agents may dial *45 as soon as the first: accounts take longer than this."""
+        rows = await self.writer.read(
+            lambda session: list(session.scalars(select(Agent).where(col(Agent.ext).in_(exts))))
+        )
+        for row in rows:
+            if self.roster.get(row.ext) is None:
+                self.roster.sync(row.ext, row)
 
     async def _obey_one(self, command: Command) -> None:
         """One change that cannot be obeyed must not hold up the others."""
@@ -222,7 +218,7 @@ class Serve:
             case "agent", "skip":
                 self.dialer.previews.skip(command.entity_id)
             case "agent", _:
-                await self._agent_changed(command.entity_id, command.action)
+                await self._agent_changed(command)
             case "campaign", "leads":
                 await self.dialer.leads_arrived(command.entity_id)
             case "campaign", _:
@@ -256,23 +252,18 @@ class Serve:
             case "hangup":
                 await self.app.hang_up(command.entity_id)
 
-    async def _agent_changed(self, ext: str, action: str) -> None:
+    async def _agent_changed(self, command: Command) -> None:
+        ext, action = command.entity_id, command.action
+
         def read(session: Session) -> Agent | None:
             return session.scalars(select(Agent).where(col(Agent.ext) == ext)).first()
 
         row = await self.writer.read(read)
-        self.roster.sync(ext, row)
-        if not self.ari.live:
-            return
-        try:
-            if row and row.password:
-                await self.phones.push(self.parts.accounts(self.settings, row))
-            if action in ("remove", "set"):
-                await self._withdraw_accounts()
-            if row:
-                await self.phones.look_at(row.endpoint)
-        except AriError as error:
-            log.warning("account not as wanted yet", action="account", agent=ext, reason=str(error))
+        if action == "remove":  # who has his extension by now is somebody else
+            self.roster.sync(ext, None)
+        self.roster.sync(ext, row, chose_at=command.at if action in STATUS_ACTIONS else None)
+        if self.ari.live:
+            await self.accounts.renew(ext, row, unmade=action in ("remove", "set"))
 
     # -- running --------------------------------------------------------------------------------------
 

@@ -256,8 +256,8 @@ class Roster:
     def _choose_status(self, seat: Seat, status: AgentStatus, reason: str, *, by: str) -> None:
         if status is AgentStatus.ONLINE and seat.status is not AgentStatus.ONLINE:
             seat.idle_since_at = self._clock.now()
-        seat.status, seat.pause_reason = status, reason
-        self._post(AgentStatusChanged(ext=seat.ext, status=status, pause_reason=reason, actor=by, at=self._clock.now()))
+        seat.status, seat.pause_reason, seat.chose_at = status, reason, self._clock.now()
+        self._post(AgentStatusChanged(ext=seat.ext, status=status, pause_reason=reason, actor=by, at=seat.chose_at))
         self._tell_status(seat)
 
     def _tell_status(self, seat: Seat) -> None:
@@ -341,8 +341,8 @@ class Roster:
             self.change(seat)
         self._wake.set()
 
-    def sync(self, ext: str, row: Agent | None) -> None:
-        """Obey what a supervisor changed in the agent's row; None: the agent was removed."""
+    def sync(self, ext: str, row: Agent | None, *, chose_at: datetime | None = None) -> None:
+        """Obey what a supervisor changed in the agent's row, at ``chose_at`` his status; None: he was removed."""
         seat = self._seats.get(ext)
         if row is None:
             if seat:
@@ -353,11 +353,11 @@ class Roster:
         elif seat is None:
             self.load([row], self._clock.now())
         else:
-            came = seat.status != AgentStatus.ONLINE == row.status
-            chose = (seat.status, seat.pause_reason) != (row.status, row.pause_reason)
+            was = seat.status
             seat.take_settings(row)
-            if chose:
+            if seat.take_status(row, chose_at):
                 self._tell_status(seat)
+            came = was != AgentStatus.ONLINE == seat.status
             self.change(seat, **({"misses": 0, "idle_since_at": self._clock.now()} if came else {}))
 
     async def run(self) -> None:

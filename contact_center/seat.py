@@ -56,6 +56,7 @@ class Seat:
     watch: Callable[[], None] = _nobody
     shown_state: AgentState = AgentState.OFFLINE
     told: Fingerprint = ()
+    chose_at: datetime | None = None
 
     @classmethod
     def of(cls, row: Agent) -> Seat:
@@ -78,11 +79,20 @@ class Seat:
         )
 
     def take_settings(self, row: Agent) -> None:
-        """What a supervisor may change while the agent works."""
+        """What a supervisor may change while the agent works; his status apart."""
         self.name, self.endpoint, self.team = row.name, row.endpoint, row.team
         self.queues, self.connect = tuple(row.queues), AgentConnect(row.connect)
         self.skills, self.penalties = dict(row.skills or {}), dict(row.penalties or {})
-        self.status, self.pause_reason = AgentStatus(row.status), row.pause_reason
+
+    def take_status(self, row: Agent, at: datetime | None) -> bool:
+        """The status a supervisor chose then, unless the agent chose later: his word may not be stored yet.
+
+        Whether it is another one. ``at`` None: the supervisor chose none.
+        """
+        was = (self.status, self.pause_reason)
+        if at and (self.chose_at is None or at > self.chose_at):
+            self.status, self.pause_reason = AgentStatus(row.status), row.pause_reason
+        return was != (self.status, self.pause_reason)
 
     @property
     def state(self) -> AgentState:

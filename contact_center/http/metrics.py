@@ -69,6 +69,7 @@ class Meters:
         self.loop_stalls = Gauge("callwright_loop_stalls", "Stalls of the event loop since the start.", registry=r)
         self.asyncio_tasks = Gauge("callwright_asyncio_tasks", "Tasks of the event loop now.", registry=r)
         self.db_backlog = Gauge("callwright_db_backlog", "Facts not yet written.", registry=r)
+        self.changes = Gauge("callwright_changes_waiting", "Changes of supervisors to be obeyed.", registry=r)
         self.db_commit_seconds = Histogram("callwright_db_commit_seconds", "Commits.", buckets=CALL_BUCKETS, registry=r)
         self.queue_log_lost = Gauge("callwright_queue_log_lost", "queue_log records lost.", ["how"], registry=r)
         self.queue_log_backlog = Gauge("callwright_queue_log_backlog", "queue_log records to write.", registry=r)

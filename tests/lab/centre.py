@@ -28,6 +28,7 @@ from contact_center.settings import Settings
 from contact_center.store.changes import open_control_ids
 from contact_center.store.engine import open_engine, reading
 from tests.lab.addresses import AddressBlock
+from tests.lab.commands import commands
 from tests.lab.farend.phones import Phone
 from tests.lab.farend.world import FarEnd
 from tests.lab.process import die_with_parent
@@ -37,6 +38,7 @@ from tests.lab.until import until
 ROOT = Path(__file__).resolve().parents[2]
 READY_SECONDS = 20.0
 CLI_SECONDS = 60.0
+HTTP_SECONDS = 3.0
 
 
 class CommandFailed(RuntimeError):
@@ -220,13 +222,11 @@ class Centre:
 
     async def run(self, *words: str, stdin: bytes | None = None) -> Answer:
         """Run one command, whatever its exit code."""
-        process = await asyncio.create_subprocess_exec(
-            *self.command, *words, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE, env=self.environment, cwd=self.base,
-        )  # fmt: skip
         async with asyncio.timeout(CLI_SECONDS):
-            out, err = await process.communicate(stdin)
-        return Answer(process.returncode or 0, out.decode(), err.decode())
+            code, out, err = await commands().run(
+                [*self.command[3:], *words], environment=self.environment, cwd=self.base, stdin=stdin or b""
+            )
+        return Answer(code, out.decode(), err.decode())
 
     async def cli(self, *words: str, as_json: bool = True) -> Any:
         """Run one command that must succeed; its JSON document (or its text)."""
@@ -237,29 +237,23 @@ class Centre:
 
     async def http_status(self, path: str) -> int:
         """The status of a GET on the product's HTTP port; 0 when nobody answers."""
-        host, _, port = self.settings.http.bind.rpartition(":")
         try:
-            reader, writer = await asyncio.open_connection(host, int(port))
-        except OSError:
-            return 0
-        try:
-            async with asyncio.timeout(3):
-                writer.write(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
-                line = await reader.readline()
+            line = (await self._get(path)).partition(b"\r\n")[0]
             return int(line.split()[1]) if line else 0
         except (OSError, TimeoutError):
             return 0
-        finally:
-            writer.close()
 
     async def http_json(self, path: str) -> Any:
         """The JSON document of a GET on the product's HTTP port, whatever the status. OSError when nobody answers."""
+        return json.loads((await self._get(path)).partition(b"\r\n\r\n")[2])
+
+    async def _get(self, path: str) -> bytes:
         host, _, port = self.settings.http.bind.rpartition(":")
         reader, writer = await asyncio.open_connection(host, int(port))
         try:
-            async with asyncio.timeout(3):
+            async with asyncio.timeout(HTTP_SECONDS):
                 writer.write(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
-                return json.loads((await reader.read()).partition(b"\r\n\r\n")[2])
+                return await reader.read()
         finally:
             writer.close()
 
@@ -286,10 +280,15 @@ class Centre:
         return phones
 
     async def obeyed(self, deadline: float = 2.0) -> None:
-        """Wait until `serve` has taken every change made by commands so far; the contract gives it 1 s."""
+        """Wait until `serve` has obeyed every change made by commands so far; the contract gives it 1 s."""
         engine = open_engine(self.settings.database.url)
+
+        async def nothing_waits() -> bool:  # what is taken from the table is obeyed a moment later
+            return b"\ncallwright_changes_waiting 0.0\n" in await self._get("/metrics")
+
         try:
-            await until(lambda: not open_control_ids(engine), deadline, "serve to obey")
+            await until(lambda: not open_control_ids(engine), deadline, "serve to take what was changed")
+            await until(nothing_waits, deadline, "serve to obey")
         finally:
             engine.dispose()
 

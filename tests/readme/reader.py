@@ -11,6 +11,7 @@ from pathlib import Path
 
 from contact_center import settings as settings_file
 from tests.lab.addresses import AddressBlock
+from tests.lab.commands import CLIENT, commands
 from tests.lab.farend.customers import e164
 from tests.lab.farend.script import Script
 from tests.lab.farend.world import FarEnd
@@ -18,7 +19,6 @@ from tests.lab.process import die_with_parent
 from tests.lab.switch import Switch
 from tests.lab.until import until
 from tests.readme.page import ROOT, Remark, Step
-from tests.readme.quick import CLIENT
 
 COMMAND_SECONDS = 60.0
 _CURL = """#!{python}
@@ -66,8 +66,7 @@ class Reader:
         self.switch = Switch("readme", self.at, etc)
         self.far = FarEnd(switch=(self.at, 5060), trunk=(self.trunk_at, 5060), phones=(self.phones_at, 5060))
         self._serve: asyncio.subprocess.Process | None = None
-        self._log, self._door = folder / "serve.log", folder / "door"
-        self._commands: asyncio.subprocess.Process | None = None
+        self._log = folder / "serve.log"
         for number, script in CUSTOMERS.items():
             self.far.trunk.script(number, script)
         manager = etc / "manager.conf"  # Debian has AMI on 127.0.0.1, which belongs to the machine
@@ -80,7 +79,7 @@ class Reader:
         programs = self.folder / "bin"
         programs.mkdir()
         for name, text in (("callwright", CLIENT), ("curl", _CURL)):
-            (programs / name).write_text(text.format(python=sys.executable, etc=self.etc, at=self._door))
+            (programs / name).write_text(text.format(python=sys.executable, etc=self.etc, at=commands().door))
             (programs / name).chmod(0o755)
 
     @property
@@ -104,15 +103,6 @@ class Reader:
     def _trunk_is_written(self) -> bool:
         file = self.folder / "callwright.toml"
         return file.exists() and "\n[trunk.main]" in file.read_text()
-
-    async def starts(self) -> None:
-        """Have the program at hand."""
-        parent = os.getpid()
-        self._commands = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "tests.readme.quick", str(self._door), cwd=ROOT,
-            preexec_fn=lambda: die_with_parent(parent),
-        )  # fmt: skip
-        await until(self._door.exists, 20, "the program's commands")
 
     async def does(self, part: Step | Remark) -> None:
         """One step; AssertionError with its line when it is not as the page says."""
@@ -218,9 +208,8 @@ class Reader:
 
     async def leaves(self) -> None:
         """Nothing that was started stays."""
-        for process in (self._serve, self._commands):
-            if process is not None and process.returncode is None:
-                process.kill()
-                await process.wait()
+        if self._serve is not None and self._serve.returncode is None:
+            self._serve.kill()
+            await self._serve.wait()
         await self.switch.stop()
         self.switch.remove()

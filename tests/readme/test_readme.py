@@ -31,7 +31,6 @@ async def test_a_reader_gets_from_nothing_to_a_finished_campaign(tmp_path: Path)
     with AddressBlock() as block:
         reader = Reader(folder, stock(tmp_path / "asterisk", f"{block.prefix}.200"), block)
         try:
-            await reader.starts()
             async with reader.far:
                 for part in story(TEXT):
                     await reader.does(part)

@@ -69,7 +69,7 @@ def test_who_leaves_in_the_wrap_up_is_off_line_at_once() -> None:
     offer.connected(30.0)
     offer.close()
     assert (desk.seat.state, desk.seat.last_call_id) == (AgentState.WRAP_UP, "call")
-    desk.roster.sync("1001", desk.row(status="offline"))
+    desk.roster.sync("1001", desk.row(status="offline"), chose_at=desk.clock.now())
     assert desk.seat.state is AgentState.OFFLINE
 
 

@@ -194,9 +194,23 @@ async def test_a_removed_agent_is_gone_and_a_stranger_is_not_found():
 
 async def test_supervisors_changes_of_a_row_are_obeyed():
     desk = Desk("1001", status="offline")
-    desk.roster.sync("1001", row("1001", desk.clock, team="blue"))
+    desk.roster.sync("1001", row("1001", desk.clock, team="blue"), chose_at=desk.clock.now())
     assert desk.state("1001") is AgentState.IDLE
     assert desk.roster.idle("blue") == 1
+
+
+async def test_what_an_agent_chose_last_is_not_undone_by_a_row_in_which_it_is_not_stored_yet():
+    desk = Desk("1001", status="offline")
+    sent_at = desk.clock.now()
+    desk.clock.forward(0.01)
+    desk.roster.set_status("1001", AgentStatus.ONLINE, "", by="phone")
+    desk.roster.sync("1001", row("1001", desk.clock, status="offline", team="blue"))
+    assert (desk.state("1001"), desk.roster.idle("blue")) == (AgentState.IDLE, 1)
+    desk.roster.sync("1001", row("1001", desk.clock, status="offline"), chose_at=sent_at)
+    assert desk.state("1001") is AgentState.IDLE
+    desk.clock.forward(0.01)
+    desk.roster.sync("1001", row("1001", desk.clock, status="offline"), chose_at=desk.clock.now())
+    assert desk.state("1001") is AgentState.OFFLINE
 
 
 async def test_an_agent_who_becomes_free_in_the_turn_in_which_time_runs_out_is_not_lost():
