@@ -89,6 +89,10 @@ class Link:
             except AriError as error:
                 await asyncio.sleep(self._absent(error, backoff.next_seconds()))
                 continue
+            except Exception as error:
+                log.exception("connecting to Asterisk failed in a way nobody foresaw; it is tried again")
+                await asyncio.sleep(self._absent(error, backoff.next_seconds()))
+                continue
             began = loop.time()
             why = await self._serve(socket)
             lasted, self._logged_at = loop.time() - began, loop.time()
@@ -99,7 +103,7 @@ class Link:
                 backoff.reset()
             await asyncio.sleep(_after_theft(thieves) if self._replaced else backoff.next_seconds())
 
-    def _absent(self, error: AriError, wait: float) -> float:
+    def _absent(self, error: Exception, wait: float) -> float:
         """Note why there is no connection; how long to wait before the next try."""
         if isinstance(error, Refused) and error.status in (401, 403):
             self.status = f"Asterisk refuses: {error.status} (check ari_user and ari_password)"

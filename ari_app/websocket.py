@@ -88,6 +88,7 @@ async def open_socket(base: str, headers: Mapping[str, str], app: str, ear: Ear)
                 logger_name=_wire_log,
                 max_frame_size=MAX_MESSAGE_BYTES,
                 websocket_handshake_timeout=OPEN_SECONDS,
+                use_aiofastnet=False,  # it leaves polls of closed sockets in uvloop: the next connect fails
                 enable_auto_ping=True,
                 auto_ping_idle_timeout=PING_SECONDS,
                 auto_ping_reply_timeout=PING_SECONDS / 2,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 from structlog.testing import capture_logs
@@ -10,6 +11,7 @@ from structlog.testing import capture_logs
 from ari_app.channel import GoneKind
 from ari_app.client import AriClient
 from ari_app.events import WANTED
+from ari_app.transport import EventSocket
 from tests.support.ari import live_client, until
 from tests.support.fake_ari import ANSWERS, FakeAri, FarEnd
 from tests.support.virtual_clock import on_virtual_clock, virtual_now
@@ -180,6 +182,22 @@ async def test_an_absent_asterisk_is_logged_once_a_minute_and_waited_for() -> No
         began = fake.time()
         await ari.until_live()
         assert fake.time() - began < 6
+
+
+@on_virtual_clock
+async def test_a_connect_that_fails_in_a_way_nobody_foresaw_is_tried_again() -> None:
+    fake = FakeAri()
+    transport = fake.transport()
+    connect, failures = transport.open_events, iter([RuntimeError("a fault of the event loop"), KeyError("x")])
+
+    async def sometimes(deliver: Callable[[bytes], None]) -> EventSocket:
+        if (failure := next(failures, None)) is not None:
+            raise failure
+        return await connect(deliver)
+
+    transport.open_events = sometimes
+    async with AriClient(transport=transport, now=virtual_now) as ari:
+        await until(lambda: ari.live, within=2.0)
 
 
 @on_virtual_clock
