@@ -19,7 +19,7 @@ demo: asterisk ## a whole campaign on a real Asterisk with simulated customers a
 
 test: ## the test suite, real-Asterisk tests included
 	@bash tests/lab/bootstrap.sh test
-	@$(PYTHON) -m pytest -q -n 3 --dist loadfile $(ARGS)
+	@$(PYTHON) -m pytest -q -n 4 --dist loadfile $(ARGS)
 
 check: setup ## format, lint, types, import contracts
 	.venv/bin/ruff format --check .

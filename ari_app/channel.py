@@ -226,13 +226,15 @@ class Channel(ChannelCommands):
             raise AriDown(f"{body['endpoint']} is not dialled: it is not proven that Asterisk's events reach us.")
         try:
             await self._line.request("POST", path, body=body)
-        except AriDown:
+        except AriDown as down:
+            log.warning("Asterisk was not told to dial", action="dial", channel=self.id, error=str(down))
             self._end(GoneKind.REFUSED)
             raise
         except Refused as refused:
             # A 409 is no proof: on a connection that saw one, Asterisk says it of unknown endpoints too.
             if refused.status == 409 and await self._exists():
                 return
+            log.warning("Asterisk refuses to dial", action="dial", channel=self.id, error=str(refused))
             self._end(GoneKind.REFUSED)
             raise
         except Uncertain:
