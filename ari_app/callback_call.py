@@ -134,9 +134,9 @@ class CallbackCall:
             return
         number = self._parts.next_ring()
         options = self._options
-        ring = QueueRing(
-            self.kept.call_id, f"cw-{self.kept.id}-{self._parts.owner[-6:]}", self.kept.number, options.ring_seconds
-        )
+        # "r": Asterisk refuses an id that a living channel's id begins with, and the customer's ends with a number
+        ring_id = f"cw-{self.kept.id}-r{self._parts.owner[-6:]}"
+        ring = QueueRing(self.kept.call_id, ring_id, self.kept.number, options.ring_seconds)
         try:
             async with ring_agent(offer, ring, None, number, self._env, queued=True) as leg:
                 yield leg

@@ -184,12 +184,8 @@ class Channel(ChannelCommands):
         if this task is cancelled meanwhile; the channel must be hung up by its owner in every case.
         """
         body = self._originate_body(endpoint, ring_seconds, app_args, caller_id, variables)
-        if originator is not None:
-            body["originator"] = originator
-        if formats is not None:
-            body["formats"] = formats
-        if app:
-            body["app"] = app
+        more = {"originator": originator, "formats": formats, "app": app}
+        body |= {key: value for key, value in more.items() if value}
         await self._place("channels", body)
 
     def _originate_body(
@@ -222,27 +218,27 @@ class Channel(ChannelCommands):
 
     async def _send(self, path: str, body: Mapping[str, Any]) -> None:
         if not self._line.live:
-            self._end(GoneKind.REFUSED)
-            raise AriDown(f"{body['endpoint']} is not dialled: it is not proven that Asterisk's events reach us.")
+            raise self._not_placed(AriDown("It is not proven that Asterisk's events reach us."))
         try:
             await self._line.request("POST", path, body=body)
         except AriDown as down:
-            log.warning("Asterisk was not told to dial", action="dial", channel=self.id, error=str(down))
-            self._end(GoneKind.REFUSED)
-            raise
+            raise self._not_placed(down) from None
         except Refused as refused:
             # A 409 is no proof: on a connection that saw one, Asterisk says it of unknown endpoints too.
             if refused.status == 409 and await self._exists():
                 return
-            log.warning("Asterisk refuses to dial", action="dial", channel=self.id, error=str(refused))
-            self._end(GoneKind.REFUSED)
-            raise
+            raise self._not_placed(refused) from None
         except Uncertain:
             self.uncertain = True
             if await self._exists(sure=False):
                 self.uncertain = False
                 return
             raise
+
+    def _not_placed(self, error: AriError) -> AriError:
+        log.warning("not dialled", action="dial", channel=self.id, error=str(error))
+        self._end(GoneKind.REFUSED)
+        return error
 
     async def _exists(self, *, sure: bool = True) -> bool:
         """Whether Asterisk has this channel; where it cannot be asked, Uncertain or (not `sure`) False."""

@@ -10,6 +10,7 @@ import socket
 import sys
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -68,6 +69,7 @@ CONTROL_SECONDS = 0.2  # how often a running serve looks for what supervisors ch
 DRAIN_SECONDS = 5.0  # the longest time that facts may take to be stored when serve ends
 SWITCH_SECONDS = 0.0005  # the writer's thread may hold up the loop so long; Python's own 5 ms is heard as delay
 
+ASIDE_THREADS = 2  # for files and for loading; the store has threads of its own
 CALLS_FIRST_SECONDS = 1.0  # the web side is loaded when Asterisk's calls are settled, or after so long
 GARBAGE_EVERY = 20_000, 20, 20  # new objects until a look for garbage in circles, of which calls make few
 
@@ -364,6 +366,7 @@ async def serve_forever(settings: Settings, parts: Parts) -> None:
         async with Writer(open_engine(url), SystemClock(), _journal(url)) as writer:
             serve = Serve.build(settings, writer, parts)
             loop = asyncio.get_running_loop()
+            loop.set_default_executor(ThreadPoolExecutor(ASIDE_THREADS, "callwright-aside"))
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, serve.stop.set)
             gc.collect()

@@ -185,7 +185,7 @@ class FakeRest(FakeSounds):
     def _new(self, params: Params) -> FakeChannel:
         fake = self.fake
         channel_id, endpoint = params["channelId"], params["endpoint"]
-        if channel_id in fake.channels:
+        if any(other.startswith(channel_id) for other in fake.channels):
             raise No(409, "Channel with given unique ID already exists")
         channel = FakeChannel(channel_id, "", endpoint, fake.time(), caller_id=params.get("callerId", ""))
         channel.variables.update(params.get("variables") or {})
