@@ -149,8 +149,11 @@ async def test_idle_sockets_that_fill_asterisks_login_places_are_told_and_surviv
     asterisk: SmallAsterisk,
 ) -> None:
     """D4: 55 sockets that never log in; the status says that there is no way in."""
-    idle = [(await asyncio.open_connection(HOST, asterisk.ami_port))[1] for _ in range(55)]
+    opened = [await asyncio.open_connection(HOST, asterisk.ami_port) for _ in range(55)]
+    idle = [writer for _, writer in opened]
     try:
+        async with asyncio.timeout(10):  # each has its place by then, or was turned away
+            await asyncio.gather(*(reader.read(1) for reader, _ in opened), return_exceptions=True)
         async with Ami(HOST, asterisk.ami_port, "callwright", SECRET, backoff=Backoff(0.1, 0.2)) as ami:
             await until(lambda: ami.status != "connecting")
             assert not ami.live
