@@ -88,6 +88,7 @@ class Reconciler:
         hold_found(self._app.env, snapshot, self._app.calls)
         await self._app.env.bridges.sweep()
         await self._mend()
+        self._app.env.trunks.look_again()
         if adopted or closed or hung_up:
             log.info("reconciled", action="reconcile", adopted=adopted, closed=closed, hung_up=hung_up)
 

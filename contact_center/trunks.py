@@ -282,6 +282,12 @@ class Trunks:
             if len(trunk.streak) >= DOWN_AFTER:
                 self._down(trunk, reason)
 
+    def look_again(self) -> None:
+        """Asterisk is new or was lost: a trunk that it could not reach, or refused to try, is probed at once."""
+        for trunk in self.lines.values():
+            trunk.last_probe = float("-inf")
+        self._stir()
+
     def _down(self, trunk: TrunkLines, reason: str) -> None:
         now = self._clock.now()
         trunk.down_since, trunk.reason, trunk.last_probe = now, reason, self._clock.monotonic()

@@ -115,6 +115,16 @@ def test_a_trunk_that_is_down_is_probed_once_in_half_a_minute_until_it_carries_a
     assert [lines.trunks.choose(()), lines.trunks.choose(())] == ["main", "main"]
 
 
+def test_a_trunk_that_went_down_with_asterisk_is_tried_as_soon_as_asterisk_is_back():
+    lines = Lines(main={})
+    for _ in range(DOWN_AFTER):  # an Asterisk that ends in good order refuses every new call
+        lines.call(Outcome.NOT_ATTEMPTED)
+    lines.clock.forward(2.0)
+    assert lines.trunks.choose(()) is None
+    lines.trunks.look_again()
+    assert [lines.trunks.choose(()), lines.trunks.choose(())] == ["main", None]
+
+
 def test_a_single_503_between_good_calls_is_a_technical_error():
     lines = Lines(main={})
     for _ in range(20):
