@@ -201,7 +201,9 @@ async def frozen_round(centre: Centre, number: int, *, seconds: float = 0.0, lea
 
 
 async def _kill_9(centre: Centre, number: int) -> Round:
-    return await kill_round(centre, number, leads=1000, kills=100, agents=12, politely=False)
+    done = await kill_round(centre, number, leads=1000, kills=100, agents=9, politely=False)
+    missing = [] if done.figures["ends of serve"] == 100 else ["the campaign was over before the last kill"]
+    return Round(done.figures, [*done.failures, *missing])
 
 
 async def _sigterm(centre: Centre, number: int) -> Round:
