@@ -68,6 +68,7 @@ async def point_round(centre: Centre, number: int) -> Round:
     campaign, numbers = f"points-{number}", _cast(number)
     keys = {"multiplier": "1", "max_attempts": "5", "ring_seconds": "15", "wrap_up_seconds": "1"}
     await centre.add_campaign(campaign, numbers, team=TEAM, **keys, **NEVER)
+    story = Story(centre, campaign, numbers, 1)
     if point in AT_START:
         await centre.cli("campaign", "start", campaign)
         await until(lambda: bool(talking(centre)), 20.0, "a talk")
@@ -75,11 +76,14 @@ async def point_round(centre: Centre, number: int) -> Round:
     else:
         await centre.serve.stop()
         await centre.cli("campaign", "start", campaign)
+    killed_at = centre.far.clock.now()
     await centre.serve.ended()
     with crashing_at(f"{point}:{times}"):
         await centre.serve.start(ready=False)
     await until_crashed(centre, 40.0)
-    return await _recovered(centre, books, Story(centre, campaign, numbers, 1), point)
+    if point in AT_START:
+        story.outages.append(Outage(killed_at, centre.far.clock.now()))
+    return await _recovered(centre, books, story, point)
 
 
 async def _recovered(centre: Centre, books: Books, story: Story, point: str) -> Round:
@@ -94,8 +98,8 @@ async def _recovered(centre: Centre, books: Books, story: Story, point: str) -> 
     except TimeoutError as error:
         failures.append(f"{point}: {error}")
     settled_at = centre.far.clock.now()
-    failures += [f"{point}: {line}" for line in story.faults(books)]
     failures += [f"{point}: {line}" for line in await left_over(centre, books)]
+    failures += [f"{point}: {line}" for line in story.faults(books)]
     await centre.cli("campaign", "stop", story.campaign)
     books.close()
     figures = {
@@ -140,7 +144,7 @@ async def kill_round(centre: Centre, number: int, leads: int, kills: int, agents
         control.append(centre.far.clock.now() - began)
         talked += len(pairs)
     await books.until_finished(campaign, 60.0 + leads)
-    failures += [*story.faults(books), *await left_over(centre, books)]
+    failures += [*await left_over(centre, books), *story.faults(books)]
     failures += [f"exit took {s:.1f} s" for s in exits if s > EXIT_SECONDS]
     slow = sum(1 for seconds in control if seconds > CONTROL_SECONDS)
     if slow > len(control) * 0.05:
@@ -188,7 +192,7 @@ async def frozen_round(centre: Centre, number: int, *, seconds: float = 0.0, lea
     back_at = centre.far.clock.now()
     story.outages.append(Outage(began, back_at))
     await books.until_finished(campaign, 120.0)
-    failures = [*story.faults(books), *await left_over(centre, books)]
+    failures = [*await left_over(centre, books), *story.faults(books)]
     dialled = [d.intent_at - woken_at for d in books.dials(campaign) if d.intent_at > woken_at]
     books.close()
     if not dialled or min(dialled) > CONTROL_SECONDS + SETTLING_SECONDS:

@@ -56,7 +56,7 @@ async def database_round(
     calls = await centre.cli("call", "list", "--campaign", campaign, "--limit", "10000")
     parties = {*numbers, *(phone.name for phone in centre.far.phones)}
     mine = [c for c in centre.far.log.calls if c.party in parties]
-    failures = [*story.faults(books), *Judge(calls, mine).mismatches(), *await left_over(centre, books)]
+    failures = [*await left_over(centre, books), *story.faults(books), *Judge(calls, mine).mismatches()]
     failures += [f"{r.party}: dialled {r.invite_at - began:.1f} s into the outage" for r in late]
     failures += _out_of_order(books.dials(campaign))
     books.close()

@@ -59,7 +59,7 @@ async def switch_round(centre: Centre, number: int) -> Round:
     closed = max((d.ended_at for d in books.dials(campaign) if d.call_id in before), default=back_at)
     story.outages.append(Outage(lost_at, ready_at))
     await books.until_finished(campaign, 120.0)
-    failures = [*story.faults(books), *await left_over(centre, books)]
+    failures = [*await left_over(centre, books), *story.faults(books)]
     failures += placed_between(books.dials(campaign), lost_at + STOPS_SECONDS, back_at)
     failures += _miscounted(books, campaign, story)
     if closed - back_at > CLOSED_SECONDS:

@@ -61,7 +61,10 @@ def talking(centre: Centre) -> list[CallRecord]:
 
 
 async def left_over(centre: Centre, books: Books) -> list[str]:
-    """What is still there although nothing should be: channels, agents who are not idle."""
+    """What is still there although nothing should be: channels, agents who are not idle.
+
+    To be asked before the far end's record is judged: what a party hears is written down when it ends.
+    """
     found = []
     try:
         await until(lambda: set(books.agents().values()) <= {"idle"}, 30.0, "every agent to be idle")

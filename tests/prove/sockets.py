@@ -95,7 +95,7 @@ async def socket_round(centre: ProxiedCentre, number: int, *, leads: int = 30) -
         await books.until_finished(campaign, 120.0)
     story.outages.append(Outage(began, ended))
     dials = books.dials(campaign)
-    failures = [*story.faults(books), *await left_over(centre, books), *_doubted(dials, ready, began, found_within)]
+    failures = [*await left_over(centre, books), *story.faults(books), *_doubted(dials, ready, began, found_within)]
     books.close()
     last = [d.intent_at - began for d in dials if began < d.intent_at < _blind(ready, began)[1]]
     figures = {f"faults: {name}": 1, "dials on the line": len(story.records()), **times(ready, began)}

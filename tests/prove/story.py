@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from contact_center.store.inbox import GATHER_SECONDS
 from tests.lab.centre import Centre
 from tests.lab.farend.record import CallRecord, Direction, Side, max_at_once_per_number, two_way_at
 from tests.lab.judge import expected
@@ -159,6 +160,7 @@ class Story:
             record.answered
             and dial.outcome != "connected"
             and not any(o.covers(record.answered_at) for o in self.outages)
+            and not (unseen and self._unstored(record))
         ):
             found.append(f"answered, and got no agent: {dial.outcome}")
         return found
@@ -169,6 +171,11 @@ class Story:
         return record.ended_at is not None and any(
             0 <= record.ended_at - c.answered_at < AT_ONCE_SECONDS for c in phones
         )
+
+    def _unstored(self, record: CallRecord) -> bool:
+        """A process that was killed had no time to store his answer, and he was gone before another one looked."""
+        answered = record.answered_at or 0.0
+        return any(0 <= o.began - answered < GATHER_SECONDS + AT_ONCE_SECONDS for o in self.outages)
 
     def _was_lost(self, record: CallRecord) -> bool:
         """It was up when Asterisk died; the far end notices such an end only later."""

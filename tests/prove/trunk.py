@@ -169,7 +169,7 @@ async def lossy_round(centre: LossyCentre, number: int) -> Round:
     await books.until_finished(campaign, 150.0)
     centre.sip.loss = centre.sip.twice = centre.sip.delay_seconds = 0.0
     story = Story(centre, campaign, numbers, 3)
-    failures = [*story.faults(books), *await left_over(centre, books)]
+    failures = [*await left_over(centre, books), *story.faults(books)]
     books.close()
     return Round({"dials on the line": len(story.records()), "datagrams lost": centre.sip.lost}, failures)
 

@@ -28,7 +28,7 @@ async def survived(
     await centre.serve.until_ready(20.0)
     story.outages.append(Outage(began, centre.far.clock.now()))
     await books.until_finished(campaign, 60.0)
-    failures = [*story.faults(books), *await left_over(centre, books)]
+    failures = [*await left_over(centre, books), *story.faults(books)]
     books.close()
     return failures, story
 

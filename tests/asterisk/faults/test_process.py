@@ -109,8 +109,8 @@ async def test_an_asterisk_that_is_stopped_gracefully_keeps_its_talks_and_burns_
     await proxied.serve.until_ready(10.0)
     story.outages.append(Outage(began, proxied.far.clock.now()))
     await books.until_finished("graceful", 60.0)
-    assert story.faults(books) == []
     assert await left_over(proxied, books) == []
+    assert story.faults(books) == []
     assert _not_reached(proxied, numbers, books) == []
     books.close()
 
