@@ -34,8 +34,8 @@ class PreviewPart(Protocol):
         """Call the lead that an agent is shown; None where he is shown none, or it may not be called."""
         ...
 
-    def skip(self, ext: str) -> bool:
-        """He lets it pass."""
+    async def decide(self, ext: str, action: str, lead_id: int) -> None:
+        """``take`` or ``skip`` this lead, unless another is shown by now."""
         ...
 
     def changed(self) -> None:

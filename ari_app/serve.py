@@ -215,10 +215,8 @@ class Serve:
 
     async def _obey(self, command: Command) -> None:
         match command.entity, command.action:
-            case "agent", "take":
-                await self.dialer.previews.take(command.entity_id)
-            case "agent", "skip":
-                self.dialer.previews.skip(command.entity_id)
+            case "agent", "take" | "skip":
+                await self.dialer.previews.decide(command.entity_id, command.action, command.payload["lead_id"])
             case "agent", _:
                 await self._agent_changed(command)
             case "campaign", "leads":

@@ -160,6 +160,19 @@ class Previews:
         ends = [preview.until for preview in self.shown.values() if preview.run is run]
         return max(min(ends) - self._parts.clock.monotonic(), 0.0) if ends else None
 
+    async def decide(self, ext: str, action: str, lead_id: int) -> None:
+        """``take`` or ``skip`` as somebody asked who looked at this lead; nothing where another is shown by now.
+
+        Raises Unreachable.
+        """
+        preview = self.shown.get(ext)
+        if preview is None or preview.lead.id != lead_id:
+            log.info("the lead is not shown any more", action="preview", agent=ext, lead_id=lead_id, wish=action)
+        elif action == "take":
+            await self.take(ext)
+        else:
+            self.skip(ext)
+
     def skip(self, ext: str) -> bool:
         """The agent lets the lead pass: another one is shown it, and he the next. False: he is shown none."""
         return self._end(ext, "skipped")

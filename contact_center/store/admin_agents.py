@@ -177,13 +177,19 @@ def set_status(session: Session, by: By, ext: str, status: AgentStatus, reason: 
     return agent
 
 
-def decide_preview(session: Session, by: By, ext: str, action: str) -> Agent:
-    """``take`` or ``skip`` the lead that the agent is shown. Raises CallwrightError when he is shown none."""
+def decide_preview(session: Session, by: By, ext: str, action: str, lead_id: int | None = None) -> Agent:
+    """``take`` or ``skip`` the lead that the agent is shown.
+
+    ``lead_id``: the lead that is meant, where that is known. Raises CallwrightError when he is shown none, or another.
+    """
     agent = find_agent(session, ext)
     shown_now = preview_document(session, agent, by.at)
     if not shown_now:
         raise CallwrightError(f"Agent {ext} is shown no lead now; `callwright agent show {ext}` tells his state.")
-    by.note(session, "agent", ext, action, {"ext": ext, "lead_id": shown_now["preview"]["lead_id"]}, obey=True)
+    lead = shown_now["preview"]["lead_id"]
+    if lead_id not in (None, lead):
+        raise CallwrightError(f"Agent {ext} is shown lead {lead} now, not lead {lead_id}; look at it first.")
+    by.note(session, "agent", ext, action, {"ext": ext, "lead_id": lead}, obey=True)
     return agent
 
 

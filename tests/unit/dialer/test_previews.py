@@ -78,6 +78,25 @@ async def test_a_skipped_lead_goes_to_the_next_agent_and_the_agent_gets_the_next
         assert not d.dialer.previews.skip("1009")
 
 
+async def test_what_is_asked_of_a_lead_that_is_not_shown_any_more_touches_no_other_lead(tmp_path):
+    async with desk(tmp_path, agents=1, campaigns={"look": {"leads": numbers(2), **PREVIEW}}) as d:
+        await shown(d, 1)
+        previews = d.dialer.previews
+        first = previews.shown["1001"].lead.id
+        await previews.decide("1001", "skip", first)
+        await until(lambda: "1001" in previews.shown, 3.0, "the next lead")
+        second = previews.shown["1001"].lead.id
+        assert second != first
+        for action in ("skip", "take"):
+            await previews.decide("1001", action, first)
+            assert previews.shown["1001"].lead.id == second
+        assert d.placer.held == {}
+        await previews.decide("1001", "take", second)
+        assert [seat.ext for seat in d.placer.held.values()] == ["1001"]
+        await previews.decide("1001", "take", second)
+        assert len(d.placer.held) == 1
+
+
 async def test_a_preview_lapses_after_its_time_and_is_told_of(tmp_path):
     async with desk(tmp_path, agents=1, campaigns={"look": {"leads": numbers(1), **PREVIEW}}) as d:
         await shown(d, 1)
