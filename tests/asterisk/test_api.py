@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from tests.asterisk.callers import by_hand, kinds
 from tests.asterisk.floor import SOON, Floor
 from tests.asterisk.web import Web
 from tests.lab.centre import ROOT, Centre
@@ -176,6 +177,73 @@ async def test_a_supervisor_hangs_up_pauses_and_disposes_over_http(floor: Floor,
     await floor.until_state("1006", "paused")
     status, campaign = await web.request("POST", "/v1/campaigns/control/stop")
     assert (status, campaign["state"]) in ((200, "stopped"), (200, "finished"))  # its one lead was served
+
+
+async def test_a_posted_call_rings_the_agents_phone_then_the_customer_and_once_per_key(floor: Floor, web: Web):
+    phone = await floor.agent("1007", team="own")
+    await web.agent_token("1007")
+    by_hand(phone)
+    body = {"ext": "1007", "number": stays(210)}
+
+    async def post(key: str) -> str:
+        status, told = await web.request("POST", "/v1/calls", body, role="1007", key=key)
+        assert (status, told["place"]) == (202, "asked")
+        return str(told["call_id"])
+
+    asked_at = floor.far.clock.now()
+    [call_id] = set(await asyncio.gather(*(post("dial-1") for _ in range(5))))
+    ringing = await phone.incoming(3.0)
+    assert ringing.record.invite_at - asked_at < SOON
+    assert floor.far.log.attempts(body["number"]) == []
+    ringing.answer()
+    customer = await floor.called(body["number"])
+    assert customer.record.invite_at > ringing.record.answered_at
+    await customer.until_hears("1007", 3.0)
+    assert await post("dial-1") == call_id
+    ringing.hangup()
+    await customer.until_over(3.0)
+    await floor.until_state("1007", "idle")
+    assert await post("dial-1") == call_id
+    other_id = await post("dial-2")  # serve obeys in order: were the one before obeyed, it would ring first
+    again = await phone.incoming(3.0)
+    again.hangup()
+    await floor.until_state("1007", "idle")
+    calls = await floor.cli("call", "list", "--kind", "manual")
+    assert [call["id"] for call in calls] == [other_id, call_id]
+    shown = await floor.cli("call", "show", call_id)
+    assert (kinds(shown), shown["queue"]) == (["queue", "queue_callback", "conversation"], "Outbound")
+    assert (len(floor.rung(phone)), len(floor.far.log.attempts(body["number"]))) == (2, 1)
+
+
+async def test_an_agents_program_sees_skips_and_takes_the_leads_that_he_is_shown(floor: Floor, web: Web):
+    await floor.agent("1008", team="look")
+    await web.agent_token("1008")
+    await floor.campaign("look", mode="preview", preview_seconds="20s")
+    first, second = talks(1.0, 215), talks(1.0, 216)
+    for number in (first, second):  # the newest comes first, or whichever was there when he was free
+        await web.push("look", number)
+    card: dict[str, Any] = {}
+
+    async def shown_after(lead_id: int) -> bool:
+        _, agent = await web.request("GET", "/v1/agents/1008", role="1008")
+        card.update(agent.get("preview") or {})
+        return card.get("lead_id", lead_id) != lead_id
+
+    await until(lambda: shown_after(0), 3.0, "a lead to be shown")
+    skipped = dict(card)
+    status, _ = await web.request("POST", "/v1/agents/1008/skip", {"lead_id": skipped["lead_id"]}, role="1008")
+    assert status == 202
+    await until(lambda: shown_after(skipped["lead_id"]), 3.0, "the next lead to be shown")
+    assert {skipped["number"], card["number"]} == {first, second}
+    status, refused = await web.request("POST", "/v1/agents/1008/take", {"lead_id": skipped["lead_id"]}, role="1008")
+    assert (status, "is shown lead" in refused["error"]) == (409, True)
+    status, _ = await web.request("POST", "/v1/agents/1008/take", {"lead_id": card["lead_id"]}, role="1008")
+    assert status == 202
+    customer = await floor.called(card["number"], SOON)
+    await customer.until_over(8.0)
+    assert customer.record.parties_heard() == {"1008"}
+    assert floor.far.log.attempts(skipped["number"]) == []
+    await floor.cli("campaign", "stop", "look")
 
 
 async def test_200_requests_a_second_do_not_delay_a_call(floor: Floor, web: Web):

@@ -86,6 +86,7 @@ class ApiWorld:
             )
         )  # fmt: skip
         self.app: FastAPI = make_app(Health(), meters.registry, desk=self.desk)
+        assert await self.writer.drain(), "the agents' states must be stored before a test sets its own"
         return self
 
     async def __aexit__(

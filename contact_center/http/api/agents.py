@@ -13,14 +13,16 @@ from starlette.requests import Request
 from contact_center.errors import NotFound
 from contact_center.http.api import shapes
 from contact_center.http.api.answers import dumped
-from contact_center.http.api.bodies import PauseIn
+from contact_center.http.api.bodies import PauseIn, PreviewIn
 from contact_center.http.api.desk import ApiDesk
 from contact_center.http.api.gate import Allow, own_agent
+from contact_center.http.api.masking import Hidden
 from contact_center.http.api.stream import EventStream, Lost, event_lines
 from contact_center.http.api.tokens import Caller
 from contact_center.seat import Seat
 from contact_center.store import admin_agents
 from contact_center.store.admin import By
+from contact_center.store.previews import preview_document
 from contact_center.store.queries_agents import agent_document, find_agent, list_agents
 from contact_center.terms import AgentStatus, ApiRole
 
@@ -34,6 +36,7 @@ def add_routes(router: APIRouter, desk: ApiDesk) -> None:
     """Add the routes of agents."""
     _add_reading(router, desk)
     _add_changing(router, desk)
+    _add_deciding(router, desk)
 
     @router.get("/agents/{ext}/events", tags=["events"], responses=shapes.STREAM, response_class=Response)
     async def follow(ext: str = Ext, caller: Caller = MAY_SEE) -> Response:
@@ -62,11 +65,18 @@ def _add_reading(router: APIRouter, desk: ApiDesk) -> None:
             lambda s: [agent_document(agent) for agent in list_agents(s, team=team, state=state, queue=queue)]
         )
 
-    @router.get("/agents/{ext}", tags=["agents"], responses=shapes.ok(shapes.Agent))
+    @router.get("/agents/{ext}", tags=["agents"], responses=shapes.ok(shapes.AgentWithPreview))
     async def show(ext: str = Ext, caller: Caller = MAY_SEE) -> Response:
-        """One agent, as `agent show --json`."""
+        """One agent, as `agent show --json`; `preview` is the lead that he is shown, while he is shown one."""
         own_agent(caller, ext)
-        return await desk.show(lambda s: agent_document(find_agent(s, ext)))
+        now = desk.clock.now()
+
+        def found(session: Session) -> dict[str, Any]:
+            agent = find_agent(session, ext)
+            shown, hidden = preview_document(session, agent, now), Hidden.for_(session, caller)
+            return {**agent_document(agent), **{key: hidden.lead(lead) for key, lead in shown.items()}}
+
+        return await desk.show(found)
 
 
 def _add_changing(router: APIRouter, desk: ApiDesk) -> None:
@@ -102,6 +112,37 @@ def _add_changing(router: APIRouter, desk: ApiDesk) -> None:
     async def unpause(request: Request, ext: str = Ext, caller: Caller = MAY_CHANGE) -> Response:
         """End a pause; an agent who is off line stays so."""
         return await change(request, caller, ext, AgentStatus.ONLINE, only_from=AgentStatus.PAUSED)
+
+
+def _add_deciding(router: APIRouter, desk: ApiDesk) -> None:
+    async def decide(request: Request, caller: Caller, ext: str, action: str, given: PreviewIn | None) -> Response:
+        own_agent(caller, ext)
+        lead_id = given.lead_id if given else None
+
+        def work(session: Session, by: By) -> dict[str, Any]:
+            return agent_document(admin_agents.decide_preview(session, by, ext, action, lead_id))
+
+        return await desk.act(request, caller, work, 202)
+
+    @router.post("/agents/{ext}/take", tags=["agents"], status_code=202, responses=shapes.asked(shapes.Agent))
+    async def take(
+        request: Request, given: PreviewIn | None = None, ext: str = Ext, caller: Caller = MAY_CHANGE
+    ) -> Response:
+        """Call the lead that a preview campaign shows the agent, as `agent take`.
+
+        With `lead_id` it is refused (409) where he is shown another lead by now.
+        """
+        return await decide(request, caller, ext, "take", given)
+
+    @router.post("/agents/{ext}/skip", tags=["agents"], status_code=202, responses=shapes.asked(shapes.Agent))
+    async def skip(
+        request: Request, given: PreviewIn | None = None, ext: str = Ext, caller: Caller = MAY_CHANGE
+    ) -> Response:
+        """Let the lead pass that a preview campaign shows the agent, as `agent skip`; he is shown the next.
+
+        With `lead_id` it is refused (409) where he is shown another lead by now.
+        """
+        return await decide(request, caller, ext, "skip", given)
 
 
 async def _screen(desk: ApiDesk, seat: Seat, caller: Caller) -> AsyncGenerator[bytes]:

@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from contact_center.terms import Ear
+
 MOST_LEADS = 500
 """Leads in one request: more would hold the database for others."""
 MOST_FIELDS = 200
@@ -26,6 +28,7 @@ def _line(text: str) -> str:
 Line = Annotated[str, AfterValidator(_line)]
 Text = Annotated[str, Field(max_length=4000), AfterValidator(_clean)]
 Number = Annotated[Line, Field(min_length=1, max_length=64, description="E.164, or national in the site's country.")]
+Extension = Annotated[Line, Field(min_length=1, max_length=20, description="An agent's extension.")]
 FieldName = Annotated[Line, Field(min_length=1, max_length=80)]
 Scalar = Text | bool | int | float | None
 Value = Text | bool | int | float | None | Annotated[list[Text | int | float], Field(max_length=100)]
@@ -90,6 +93,26 @@ class DisposeIn(Body):
     code: Annotated[Line, Field(min_length=1, max_length=60)]
     callback_at: Annotated[Line, Field(max_length=60)] = ""
     dnc: bool = False
+
+
+class PlaceIn(Body):
+    """Who calls, and whom: a number as above, or another agent's extension."""
+
+    ext: Extension
+    number: Number
+
+
+class ListenIn(Body):
+    """Whose phone is rung, a supervisor's; he is heard by nobody, by the agent alone (whisper), or by both (barge)."""
+
+    ext: Extension
+    ear: Ear = Ear.LISTEN
+
+
+class PreviewIn(Body):
+    """Which lead is meant. Left out, it is whichever the agent is shown."""
+
+    lead_id: Annotated[int, Field(ge=1, le=2**63 - 1)] | None = None
 
 
 CampaignKeys = Annotated[

@@ -1,4 +1,4 @@
-"""Calls: seen, hung up, and what came of them."""
+"""Calls: seen, placed, listened to, hung up, and what came of them."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ from starlette.requests import Request
 from contact_center.console.moments import instant
 from contact_center.http.api import shapes
 from contact_center.http.api.answers import Forbidden
-from contact_center.http.api.bodies import DisposeIn
+from contact_center.http.api.bodies import DisposeIn, ListenIn, PlaceIn
 from contact_center.http.api.desk import ApiDesk
-from contact_center.http.api.gate import Allow
+from contact_center.http.api.gate import Allow, own_agent
 from contact_center.http.api.leads import Limit, number_in
 from contact_center.http.api.masking import Hidden
 from contact_center.http.api.tokens import Caller
 from contact_center.models import Attempt, Call
 from contact_center.store.admin import By
-from contact_center.store.admin_calls import dispose_call, hang_up_call, pause_recording
+from contact_center.store.admin_calls import dispose_call, hang_up_call, listen_to_call, pause_recording
+from contact_center.store.admin_own import place_call
 from contact_center.store.queries_agents import find_agent
 from contact_center.store.queries_calls import (
     SORTS,
@@ -40,12 +41,14 @@ CallId = Path(max_length=60, description="The call's id.")
 MAY_SEE_ALL = Depends(Allow(ApiRole.READ))
 MAY_SEE = Depends(Allow(ApiRole.READ, ApiRole.AGENT))
 MAY_DISPOSE = Depends(Allow(ApiRole.AGENT))
+MAY_PLACE = Depends(Allow(ApiRole.AGENT))
 MAY_CHANGE = Depends(Allow())
 
 
 def add_routes(router: APIRouter, desk: ApiDesk) -> None:
     """Add the routes of calls."""
     _add_list(router, desk)
+    _add_ringing(router, desk)
     _add_changing(router, desk)
 
     @router.get("/calls/{call_id}", tags=["calls"], responses=shapes.ok(shapes.Call))
@@ -100,6 +103,32 @@ def _add_list(router: APIRouter, desk: ApiDesk) -> None:
             return [hidden.call(call_document(call)) for call in list_calls(session, wanted, limit)]
 
         return await desk.show(found)
+
+
+def _add_ringing(router: APIRouter, desk: ApiDesk) -> None:
+    @router.post("/calls", tags=["calls"], status_code=202, responses=shapes.asked(shapes.CallPlaced))
+    async def place(request: Request, given: PlaceIn, caller: Caller = MAY_PLACE) -> Response:
+        """Connect an agent with a number, or with another agent, as `call place`: his phone is rung first.
+
+        Send an Idempotency-Key: the same request again then places no second call.
+        """
+        own_agent(caller, given.ext)
+
+        def change(session: Session, by: By) -> dict[str, Any]:
+            call_id = place_call(session, by, desk.settings, given.ext, given.number)
+            return {"call_id": call_id, "place": "asked"}
+
+        return await desk.act(request, caller, change, 202)
+
+    @router.post("/calls/{call_id}/listen", tags=["calls"], status_code=202, responses=shapes.asked(shapes.Listening))
+    async def listen(request: Request, given: ListenIn, call_id: str = CallId, caller: Caller = MAY_CHANGE) -> Response:
+        """Ring a supervisor's phone and let him hear a talk, as `call listen`; hanging up ends it."""
+
+        def change(session: Session, by: By) -> dict[str, Any]:
+            listen_to_call(session, by, call_id, given.ext, given.ear)
+            return {"call_id": call_id, "ext": given.ext, "ear": given.ear.value}
+
+        return await desk.act(request, caller, change, 202)
 
 
 def _add_changing(router: APIRouter, desk: ApiDesk) -> None:

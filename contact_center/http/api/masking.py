@@ -66,6 +66,13 @@ class Hidden:
         campaign = document.get("campaign")
         return self._shown(document, "number", campaign) if campaign or not self.campaigns else _masked(document)
 
+    def callback(self, document: dict[str, Any]) -> dict[str, Any]:
+        """A callback; no campaign is known of its number, so it may be a hidden lead's."""
+        if not self.campaigns:
+            return document
+        number = str(document["number"])
+        return {**_masked(document), "reason": concealed(document["reason"], number)}
+
     def refuse_number(self, number: str) -> None:
         """A search by number would tell whose number a hidden one is. Raises Forbidden."""
         if number and self.campaigns:

@@ -106,6 +106,52 @@ class Call(Document):
     timeline: list[dict[str, Any]]
 
 
+class AgentWithPreview(Agent):
+    """With the lead that he is shown now, where a preview campaign shows him one."""
+
+    preview: dict[str, Any] | None = None
+
+
+class CallPlaced(Document):
+    """``call_id`` is the id that the call will have."""
+
+    call_id: str
+    place: str
+
+
+class Listening(Document):
+    """Whose phone is rung, and for which call."""
+
+    call_id: str
+    ext: str
+    ear: str
+
+
+class Callback(Document):
+    """The contract's `callback`; ``call_id`` is the call that ordered it."""
+
+    id: str
+    call_id: str
+    queue: str
+    number: str
+    state: str
+    attempt: int
+    due_at: str
+    did: str
+    priority: int
+    entered_at: str
+    ordered_at: str
+    expires_at: str
+    ended_at: str | None
+    reason: str
+
+
+class CallbackWithDials(Callback):
+    """With every dial that was made, those that used up no attempt included."""
+
+    dials: list[dict[str, Any]]
+
+
 class DncEntry(Document):
     """A number that must not be called; ``campaign`` null: by anybody."""
 
@@ -126,6 +172,11 @@ class Queue(Document):
 def ok(model: Any) -> Responses:
     """A route whose 200 is such a document."""
     return {200: {"model": model}}
+
+
+def asked(model: Any) -> Responses:
+    """A route that answers 202 with such a document: `serve` obeys within a second."""
+    return {202: {"model": model, "description": "Asked for; it is done within a second."}}
 
 
 PUSHED: Responses = {

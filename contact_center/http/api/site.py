@@ -16,6 +16,7 @@ from starlette.requests import Request
 
 from contact_center.http.api import (
     agents,
+    callbacks,
     calls,
     campaigns,
     dnc,
@@ -76,7 +77,7 @@ def api_routers(desk: ApiDesk) -> list[APIRouter]:
     """All routes: under ``/v1``, and those of tracking, whose addresses web sites know."""
     bearer = HTTPBearer(auto_error=False, description="A token of `callwright token add`.")
     root = APIRouter(prefix=PREFIX, route_class=_StrictRoute, responses=REFUSALS, dependencies=[Depends(bearer)])
-    for part in (campaigns, leads, agents, calls, ratings, dnc, queues, reports, events):
+    for part in (campaigns, leads, agents, calls, callbacks, ratings, dnc, queues, reports, events):
         router = APIRouter(route_class=_StrictRoute)
         part.add_routes(router, desk)
         root.include_router(router)

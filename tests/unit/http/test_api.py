@@ -17,7 +17,7 @@ from contact_center.store.admin import By
 from contact_center.store.admin_queues import add_queue
 from contact_center.store.engine import reading, writing
 from tests.support.api_world import ApiWorld, call
-from tests.unit.http.stored import NUMBER, store_call
+from tests.unit.http.stored import NUMBER, show_lead, store_call, store_callback
 
 
 def leads(api: ApiWorld) -> int:
@@ -245,15 +245,19 @@ async def test_documents_have_the_shapes_that_the_schema_promises(api: ApiWorld)
     lead = (await api.push(NUMBER)).json["id"]
     call_id = store_call(api, lead, "spring")
     await api.post("/v1/dnc", {"number": NUMBER})
+    callback = store_callback(api, 1)
+    show_lead(api, "1001", lead, NUMBER)
     promised = {
         "/v1/campaigns": list[shapes.Campaign],
         "/v1/campaigns/spring": shapes.Campaign,
         "/v1/leads": list[shapes.Lead],
         f"/v1/leads/{lead}": shapes.LeadWithHistory,
         "/v1/agents": list[shapes.Agent],
-        "/v1/agents/1001": shapes.Agent,
+        "/v1/agents/1001": shapes.AgentWithPreview,
         "/v1/calls": list[shapes.Call],
         f"/v1/calls/{call_id}": shapes.Call,
+        "/v1/callbacks": list[shapes.Callback],
+        f"/v1/callbacks/{callback}": shapes.CallbackWithDials,
         "/v1/dnc": list[shapes.DncEntry],
         "/v1/queues": list[shapes.Queue],
         "/v1/queues/support": shapes.Queue,

@@ -27,14 +27,23 @@ MATRIX = [
     ("POST", "/v1/agents/1001/online", {SUPERVISOR, AGENT}),
     ("POST", "/v1/agents/1002/online", {SUPERVISOR}),
     ("POST", "/v1/agents/1001/pause", {SUPERVISOR, AGENT}),
+    ("POST", "/v1/agents/1001/take", {SUPERVISOR, AGENT}),
+    ("POST", "/v1/agents/1002/take", {SUPERVISOR}),
+    ("POST", "/v1/agents/1001/skip", {SUPERVISOR, AGENT}),
+    ("POST", "/v1/agents/1002/skip", {SUPERVISOR}),
     ("GET", "/v1/agents/1002/events", {SUPERVISOR, READ}),
     ("GET", "/v1/calls", {SUPERVISOR, READ}),
+    ("POST", "/v1/calls", {SUPERVISOR, AGENT}),
     ("GET", "/v1/calls/call-1", {SUPERVISOR, READ, AGENT}),
+    ("POST", "/v1/calls/call-1/listen", {SUPERVISOR}),
     ("POST", "/v1/calls/call-1/hangup", {SUPERVISOR}),
     ("POST", "/v1/calls/call-1/record/pause", {SUPERVISOR, AGENT}),
     ("POST", "/v1/calls/call-1/dispose", {SUPERVISOR, AGENT}),
     ("POST", "/v1/calls/call-1/rate", {SUPERVISOR, AGENT}),
     ("POST", "/v1/calls/call-1/annotate", {SUPERVISOR, AGENT}),
+    ("GET", "/v1/callbacks", {SUPERVISOR, READ}),
+    ("GET", "/v1/callbacks/cb-1", {SUPERVISOR, READ}),
+    ("POST", "/v1/callbacks/cb-1/cancel", {SUPERVISOR}),
     ("GET", "/v1/dnc", {SUPERVISOR, READ}),
     ("POST", "/v1/dnc", {SUPERVISOR, PUSH}),
     ("DELETE", "/v1/dnc/+447421000007", {SUPERVISOR}),
@@ -57,6 +66,10 @@ async def test_a_role_may_do_what_is_its_own_and_nothing_else(
         "dispose": {"code": "SALE"},
         "rate": {"option": "1"},
         "annotate": {"comment": "x"},
+        "calls": {"ext": "1001", "number": NUMBER},
+        "listen": {"ext": "1002"},
+        "take": {"lead_id": 1},
+        "skip": {"lead_id": 1},
     }
     body = bodies.get(path.rsplit("/", 1)[1], {"number": NUMBER})
     for role in (SUPERVISOR, READ, PUSH, AGENT):
@@ -77,7 +90,8 @@ async def test_every_route_stands_in_the_matrix(api: ApiWorld) -> None:
     named = {
         (method, path.replace("spring/start", "{name}/{move}").replace("spring", "{name}").replace("none", "{name}")
          .replace("leads/1", "leads/{lead_id}").replace("call-1", "{call_id}").replace("+447421000007", "{number}")
-         .replace("1001", "{ext}").replace("1002", "{ext}").replace("record/pause", "record/{wish}"))
+         .replace("1001", "{ext}").replace("1002", "{ext}").replace("record/pause", "record/{wish}")
+         .replace("cb-1", "{callback_id}"))
         for method, path, _ in MATRIX
     }  # fmt: skip
     extra = {("POST", "/v1/agents/{ext}/offline"), ("POST", "/v1/agents/{ext}/unpause")}
