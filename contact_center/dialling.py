@@ -32,7 +32,8 @@ class DialOrder:
     the deadline also while an agent's phone rings for him; ``opt_out_key`` puts him on the list of ``opt_out``.
     ``detect``: whether a machine may have answered is found out first; ``machine_action``: what becomes of it then
     (hangup, message or agent), ``machine_message``: what is left on it.
-    ``lockout_seconds``: how long he is left alone if nobody is free for him; ``law_version``: the rules obeyed.
+    ``lockout_seconds``: how long he is left alone if nobody is free for him, ``machine_lockout_seconds``: if he is
+    taken for a machine; ``law_version``: the rules obeyed.
     """
 
     call_id: str
@@ -64,6 +65,7 @@ class DialOrder:
     invite_before: datetime | None = None
     fresh_until: float = inf
     lockout_seconds: float = 0.0
+    machine_lockout_seconds: float = 0.0
     law_version: str = ""
     message: str = ""
     message_required: bool = False

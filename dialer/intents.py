@@ -126,6 +126,7 @@ def order_of(
         invite_before=owed.invite_before,
         fresh_until=fresh_until,
         lockout_seconds=max(owed.lockout_seconds, run.options.lockout),
+        machine_lockout_seconds=owed.machine_lockout_seconds,
         law_version=owed.version,
         message=words.text,
         message_required=words.required,

@@ -211,8 +211,12 @@ class Ledger:
             return LeadChange(LeadState.DNC, None, counted=True, reason=DNC_REASON)
         if result.message_left:
             return LeadChange(LeadState.DONE, None, counted=True)
-        if result.outcome is Outcome.NO_FREE_OPERATORS and change.next_attempt_at is not None:
-            until = result.ended_at + timedelta(seconds=order.lockout_seconds)
+        locked = {
+            Outcome.NO_FREE_OPERATORS: order.lockout_seconds,
+            Outcome.MACHINE: order.machine_lockout_seconds,
+        }.get(result.outcome)
+        if locked is not None and change.next_attempt_at is not None:
+            until = result.ended_at + timedelta(seconds=locked)
             return replace(change, next_attempt_at=max(change.next_attempt_at, until))
         swallowed = result.outcome is Outcome.NOT_ATTEMPTED and result.certain
         if swallowed and not result.withdrawn and not self._trunks.is_down(order.trunk):

@@ -16,8 +16,8 @@ class Duties:
 
     ``invite_before``: no INVITE at or after it. ``ring_seconds``: it is not given up before it has rung so long
     (0: no rule). ``message_seconds``: a person without an agent hears who called within so many seconds of
-    ``message_clock`` (None: no rule). ``lockout_seconds``: how long he is left alone if the call is abandoned.
-    ``version``: the books, for the record.
+    ``message_clock`` (None: no rule). ``lockout_seconds``: how long he is left alone if the call is abandoned,
+    ``machine_lockout_seconds``: if detection takes him for a machine. ``version``: the books, for the record.
     """
 
     invite_before: datetime
@@ -26,6 +26,7 @@ class Duties:
     message_clock: Clock
     lockout_seconds: float
     version: str
+    machine_lockout_seconds: float = 0.0
 
     def next_attempt_at(self, wanted: datetime | None, ended_at: datetime, *, abandoned: bool) -> datetime | None:
         """When the lead may be tried again: as wanted, but not inside the lock-out after an abandoned call."""
@@ -44,4 +45,5 @@ def duties(key: str, hours: str, profile: str, at: datetime) -> Duties:
         message_clock=rules.message_clock,
         lockout_seconds=rules.lockout_seconds,
         version=rules.version,
+        machine_lockout_seconds=rules.machine_lockout_seconds,
     )

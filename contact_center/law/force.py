@@ -20,6 +20,7 @@ from contact_center.law.rules import (
     LedgerWindow,
     ListRule,
     LockoutRule,
+    MachineLockoutRule,
     MessageRule,
     RecordsRule,
     RingRule,
@@ -95,6 +96,11 @@ class RulesInForce:
     def lockout_seconds(self) -> float:
         """How long somebody whose call was abandoned is left alone; 0: no rule."""
         return max((rule.seconds for rule in self._of(LockoutRule)), default=0.0)
+
+    @property
+    def machine_lockout_seconds(self) -> float:
+        """How long somebody whom detection took for a machine is left alone; 0: no rule."""
+        return max((rule.seconds for rule in self._of(MachineLockoutRule)), default=0.0)
 
     @property
     def list_days(self) -> int | None:

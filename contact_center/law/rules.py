@@ -116,6 +116,13 @@ class LockoutRule(Rule):
     seconds: Annotated[float, Field(gt=0)]
 
 
+class MachineLockoutRule(Rule):
+    """How long a number that detection took for a machine's must not be called, unless an agent is sure to be there."""
+
+    kind: Literal["machine_lockout"] = "machine_lockout"
+    seconds: Annotated[float, Field(gt=0)]
+
+
 class ListRule(Rule):
     """How old the national do-not-call list may be when a number is called."""
 
@@ -155,6 +162,7 @@ AnyRule = Annotated[
     | RingRule
     | CapRule
     | LockoutRule
+    | MachineLockoutRule
     | ListRule
     | RequestRule
     | CallerIdRule

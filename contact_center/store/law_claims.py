@@ -1,4 +1,5 @@
-"""What the law says of one lead at the moment of the claim: caps on calls to a person, and lock-outs.
+"""What the law says of one lead at the moment of the claim: caps on calls to a person, and lock-outs after a call
+that was abandoned or that machine detection took for a machine's.
 
 Asked in the transaction that also writes the intent: only one writes at a time, so what is counted here cannot
 change before the intent is committed. Counted are all calls we made to the number, by whatever campaign or
@@ -21,6 +22,7 @@ from contact_center.law.force import RulesInForce, rules_for
 from contact_center.models import Attempt, Call, Instant, Lead
 from contact_center.store.changes import add_event
 from contact_center.store.prepared import Prepared
+from contact_center.store.report_detection import MACHINE
 from contact_center.store.tables import table_of
 from contact_center.terms import CallKind, Direction, LeadState, Outcome
 
@@ -40,7 +42,10 @@ _LEAD, _CALL, _ATTEMPT = table_of(Lead), table_of(Call), table_of(Attempt)
 _WAITS = or_(_LEAD.c.state == LeadState.NEW.value, _LEAD.c.state == LeadState.DUE.value)
 _DIALLED = func.coalesce(_ATTEMPT.c.intent_at, _CALL.c.started_at, type_=Instant())
 _EARLIER = Prepared(
-    select(_CALL.c.id, _DIALLED.label("dialled_at"), _CALL.c.ended_at, _ATTEMPT.c.outcome)
+    select(
+        *(_CALL.c.id, _DIALLED.label("dialled_at"), _CALL.c.ended_at, _ATTEMPT.c.outcome),
+        _CALL.c.record["amd"]["status"].as_string().label("verdict"),
+    )
     .select_from(_CALL.outerjoin(_ATTEMPT, _ATTEMPT.c.call_id == _CALL.c.id))
     .where(
         or_(_CALL.c.caller_number == bindparam("p_number"), _CALL.c.lead_id == bindparam("p_lead")),
@@ -81,7 +86,10 @@ class Claimable(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """A person must not be called before ``until``. ``rule``: ``cap`` or ``lockout``; ``reason`` in words."""
+    """A person must not be called before ``until``; ``reason`` in words.
+
+    ``rule``: ``cap``, ``lockout`` (his call was abandoned) or ``machine_lockout`` (he was taken for a machine).
+    """
 
     rule: str
     until: datetime
@@ -93,8 +101,8 @@ def held_by_law(
 ) -> dict[int, Hold]:
     """Which of these leads the law keeps from being called now, by their keys, each with its strictest hold.
 
-    Costs nothing where no rule of the lead's place has a cap or a lock-out. ``agent_is_sure``: an agent waits
-    for this very call (preview), so a lock-out after an abandoned call does not hold.
+    Costs nothing where no rule of the lead's place has a cap or a lock-out. ``agent_is_sure``: an agent is held
+    for this very call before it is dialled (preview), so no lock-out holds.
     """
     held: dict[int, Hold] = {}
     for lead in leads:
@@ -113,8 +121,8 @@ def put_off(session: Session, lead_id: int, hold: Hold, now: datetime) -> None:
 
 
 def _hold(session: Session, lead: Claimable, rules: RulesInForce, now: datetime, agent_is_sure: bool) -> Hold | None:
-    lockout = 0.0 if agent_is_sure else rules.lockout_seconds
-    longest = max([lockout, *(cap.seconds for cap in rules.caps)])
+    lockout, machine = (0.0, 0.0) if agent_is_sure else (rules.lockout_seconds, rules.machine_lockout_seconds)
+    longest = max([lockout, machine, *(cap.seconds for cap in rules.caps)])
     if not longest:
         return None
     # A call began before it was abandoned, and a preview before it was dialled: look a little further back.
@@ -122,10 +130,19 @@ def _hold(session: Session, lead: Claimable, rules: RulesInForce, now: datetime,
     calls = _EARLIER.rows(session, {"p_number": lead.number, "p_lead": lead.id, "p_since": since})
     holds = list(_caps(calls, rules, now))
     for call in calls:
+        ended = call.ended_at or now
         if lockout and call.outcome == Outcome.NO_FREE_OPERATORS:
-            until = (call.ended_at or now) + timedelta(seconds=lockout)
-            holds.append(Hold("lockout", until, f"a call was abandoned; locked out for {lockout / 3600:g} h"))
+            told = f"a call was abandoned; locked out for {lockout / 3600:g} h"
+            holds.append(Hold("lockout", ended + timedelta(seconds=lockout), told))
+        elif machine and _was_a_machine(call):
+            told = f"a call was taken for a machine's; locked out for {machine / 3600:g} h"
+            holds.append(Hold("machine_lockout", ended + timedelta(seconds=machine), told))
     return max((hold for hold in holds if hold.until > now), key=lambda hold: hold.until, default=None)
+
+
+def _was_a_machine(call: _Earlier) -> bool:
+    """By the verdict; with whom an agent has talked all the same, he was no silent call to."""
+    return call.outcome == Outcome.MACHINE or (call.verdict == MACHINE and call.outcome != Outcome.CONNECTED)
 
 
 def _caps(calls: Iterable[_Earlier], rules: RulesInForce, now: datetime) -> Iterable[Hold]:
@@ -143,6 +160,7 @@ class _Earlier(Protocol):
     dialled_at: datetime
     ended_at: datetime | None
     outcome: str | None
+    verdict: str | None
 
 
 def calls_since(session: Session, lead_ids: Iterable[int], since: datetime) -> dict[int, int]:

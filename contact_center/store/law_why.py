@@ -20,7 +20,7 @@ from contact_center.store.queries import campaign_options
 
 @dataclass(frozen=True, slots=True)
 class LawReason:
-    """One rule that speaks. ``rule``: outside_hours, cap, lockout, abandonment_limit or law.
+    """One rule that speaks. ``rule``: outside_hours, cap, lockout, machine_lockout, abandonment_limit or law.
 
     ``binds``: it holds the lead or the campaign back; otherwise it only explains.
     """
@@ -30,13 +30,18 @@ class LawReason:
     binds: bool = True
 
 
-def why_law_holds(session: Session, lead: Lead, options: CampaignOptions, now: datetime) -> Iterator[LawReason]:
-    """What keeps a lead from being called now: hours of its campaign and of the law, caps, lock-outs."""
+def why_law_holds(
+    session: Session, lead: Lead, options: CampaignOptions, now: datetime, *, agent_is_sure: bool = False
+) -> Iterator[LawReason]:
+    """What keeps a lead from being called now: hours of its campaign and of the law, caps, lock-outs.
+
+    ``agent_is_sure``: as :func:`held_by_law` has it.
+    """
     closed = why_closed(lead.zones, options.hours, options.profile, now)
     if closed:
         opens = next_opening(lead.zones, options.hours, options.profile, now)
         yield LawReason("outside_hours", f"{_sentence(closed)}; {_opens(lead.zones, opens)}.")
-    hold = held_by_law(session, [lead], profile=options.profile, now=now).get(lead.id or 0)
+    hold = held_by_law(session, [lead], profile=options.profile, now=now, agent_is_sure=agent_is_sure).get(lead.id or 0)
     if hold is not None:
         yield LawReason(hold.rule, f"{_capital(hold.reason)}: not before {_local(hold.until, lead.zones)}.")
 

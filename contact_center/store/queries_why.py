@@ -74,11 +74,11 @@ def why_lead(session: Session, lead: Lead, seen: Circumstances) -> list[Reason]:
         return own
     campaign = session.get(Campaign, lead.campaign_id)
     assert campaign is not None
-    options = campaign_options(campaign)
+    options, is_preview = campaign_options(campaign), campaign.mode == CampaignMode.PREVIEW
     reasons = [
         *_campaign_state(campaign),
         *_forbidden(session, lead, options),
-        *_by_law(why_law_holds(session, lead, options, seen.now)),
+        *_by_law(why_law_holds(session, lead, options, seen.now, agent_is_sure=is_preview)),
         *_not_due(lead, seen),
         *_line(session, lead),
         *around(session, campaign, options, seen),

@@ -118,6 +118,8 @@ def test_what_is_asked_is_what_the_strictest_rule_asks(facts: LeadFacts, profile
                 assert rules.list_days <= days
             case {"kind": "lockout", "seconds": seconds}:
                 assert rules.lockout_seconds >= seconds
+            case {"kind": "machine_lockout", "seconds": seconds}:
+                assert rules.machine_lockout_seconds >= seconds
             case {"kind": "records", "keep_days": days}:
                 assert rules.keep_days >= days
 

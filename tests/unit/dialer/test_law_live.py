@@ -100,6 +100,17 @@ async def test_a_person_for_whom_nobody_was_free_is_left_alone_for_72_hours(tmp_
         assert lead.next_attempt_at - noon.now() > timedelta(hours=71.9)
 
 
+async def test_a_number_taken_for_a_machines_is_left_alone_for_24_hours(tmp_path):
+    noon = TurnedClock(datetime(2026, 3, 3, 12, 0, tzinfo=UTC))
+    campaign = {"leads": numbers(1), "amd": "on", **LAW}
+    async with desk(tmp_path, campaigns={"law": campaign}, clock=noon, zones=LONDON) as d:
+        (order,) = await d.placed(1)
+        assert order.machine_lockout_seconds == 24 * 3600
+        d.end(order, Outcome.MACHINE)
+        wait = (await d.lead(order.number)).next_attempt_at - noon.now()
+        assert timedelta(hours=23.9) < wait <= timedelta(hours=24)
+
+
 async def test_without_a_law_the_campaigns_own_lockout_holds(tmp_path):
     async with desk(tmp_path, campaigns={"own": {"leads": numbers(1), "lockout": "24h"}}) as d:
         (order,) = await d.placed(1)

@@ -67,6 +67,16 @@ def test_ofcoms_three_percent_was_a_rule_until_march_2017_and_is_practice_since(
     assert (after.message_seconds, after.message_clock) == (2.0, Clock.ANSWER)
 
 
+def test_a_number_taken_for_a_machines_is_left_alone_for_24_hours_in_britain_since_february_2011() -> None:
+    days = [datetime(*day, 12, tzinfo=UTC) for day in ((2011, 1, 31), (2011, 2, 1), (2017, 2, 28), (2017, 3, 1))]
+    found = [rules_for(LeadFacts(LONDON), day, profile="uk_ofcom") for day in days]
+    assert [rules.machine_lockout_seconds for rules in found] == [0.0, 86400.0, 86400.0, 86400.0]
+    forces = [{rule.force for rule in rules.rules if rule.id.startswith("gb.machine")} for rules in found]
+    assert forces == [set(), {"policy"}, {"policy"}, {"practice"}]
+    assert rules_for(LeadFacts(LONDON), NOW, profile="none").machine_lockout_seconds == 0.0
+    assert rules_for(LeadFacts(NEW_YORK), NOW, profile="us_tsr").machine_lockout_seconds == 0.0
+
+
 def test_canada_counts_per_month() -> None:
     rules = rules_for(LeadFacts(TORONTO), NOW, profile="ca_crtc")
     assert rules.abandonment == {LedgerWindow.MONTH: 0.05}

@@ -14,6 +14,7 @@ from sqlmodel import col
 from contact_center.errors import NotFound
 from contact_center.models import Attempt, Call, Campaign, Lead
 from contact_center.options import CampaignOptions
+from contact_center.settings import Settings
 from contact_center.store.admin import By
 from contact_center.store.admin_dnc import (
     add_dnc,
@@ -31,6 +32,8 @@ from contact_center.store.law_claims import FORBIDDEN, Hold, calls_since, held_b
 from contact_center.store.law_facts import NumberForbidden
 from contact_center.store.law_places import place_leads_again
 from contact_center.store.law_why import why_law_holds, why_law_slows
+from contact_center.store.queries_why import Circumstances, why_lead
+from contact_center.terms import CallKind
 from tests.unit.store.world import NOON, add_campaign, add_lead, events, one_call, row, rows, settled, take
 
 TAMPA, LONDON_NUMBER = "+18135550123", "+442079460018"
@@ -138,6 +141,61 @@ def test_after_an_abandoned_call_a_british_person_is_left_alone_for_72_hours(eng
     assert hold(engine, lead, NOON + HOUR, "uk_ofcom", agent_is_sure=True) is None
     assert hold(engine, lead, NOON + HOUR, "us_tsr") is not None, "his own country's law holds, too"
     assert hold(engine, lead, NOON + HOUR, "none") is None
+
+
+def test_a_british_number_taken_for_a_machines_is_left_alone_for_24_hours_unless_an_agent_is_sure(
+    engine: Engine,
+) -> None:
+    with writing(engine) as session:
+        campaign, other = add_campaign(session), add_campaign(session, "autumn")
+        lead = add_lead(session, campaign, LONDON_NUMBER, zones=BRITAIN)
+        twin = add_lead(session, other, LONDON_NUMBER, zones=BRITAIN)
+        called(session, lead, campaign, NOON, "machine")
+    until = NOON + timedelta(minutes=1) + 24 * HOUR
+    told = "a call was taken for a machine's; locked out for 24 h"
+    for own in (lead, twin):
+        assert hold(engine, own, NOON + HOUR, "uk_ofcom") == Hold("machine_lockout", until, told)
+        assert hold(engine, own, until - timedelta(seconds=1), "uk_ofcom") is not None
+        assert hold(engine, own, until, "uk_ofcom") is None
+    assert hold(engine, lead, NOON + HOUR, "uk_ofcom", agent_is_sure=True) is None
+    assert hold(engine, lead, NOON + HOUR, "none") is None
+    with writing(engine) as session:
+        session.execute(text("UPDATE lead SET state = 'new' WHERE id = :id"), {"id": twin})
+        assert take(session, other, now=NOON + HOUR, profile="uk_ofcom") == []
+    held = row(engine, Lead, id=twin)
+    assert (held["state"], held["next_attempt_at"], held["reason"]) == ("due", until, told)
+    with writing(engine) as session:
+        session.execute(text("UPDATE lead SET state = 'new' WHERE id = :id"), {"id": twin})
+        shown = take(session, other, now=NOON + HOUR, profile="uk_ofcom", kind=CallKind.PREVIEW)
+        assert [one.lead_id for one in shown] == [twin], "the agent of a preview is there before the call"
+
+
+@pytest.mark.parametrize(("outcome", "held"), [("technical_error", True), ("connected", False)])
+def test_a_verdict_of_a_machine_locks_out_also_where_the_call_went_to_agents_and_met_none(
+    engine: Engine, outcome: str, held: bool
+) -> None:
+    with writing(engine) as session:
+        campaign = add_campaign(session)
+        lead = add_lead(session, campaign, LONDON_NUMBER, zones=BRITAIN)
+        called(session, lead, campaign, NOON, outcome)
+        for call in session.scalars(select(Call)):
+            call.record = {**call.record, "amd": {"status": "MACHINE", "sampled": True}}
+    assert (hold(engine, lead, NOON + HOUR, "uk_ofcom") is not None) is held
+
+
+def test_why_says_that_a_lock_out_holds_power_campaigns_and_not_preview_campaigns(engine: Engine) -> None:
+    seen = Circumstances(settings=Settings(), now=NOON + HOUR, served=True)
+    with writing(engine) as session:
+        campaign = add_campaign(session)
+        lead = add_lead(session, campaign, LONDON_NUMBER, zones=BRITAIN)
+        called(session, lead, campaign, NOON, "machine")
+        own, row_ = session.get_one(Lead, lead), session.get_one(Campaign, campaign)
+        row_.options = {**row_.options, "profile": "uk_ofcom"}
+        reasons = {reason.rule: reason.detail for reason in why_lead(session, own, seen)}
+        told = "A call was taken for a machine's; locked out for 24 h: not before 2026-03-03 12:01:00 Europe/London."
+        assert reasons["machine_lockout"] == told
+        row_.mode = "preview"
+        assert "machine_lockout" not in {reason.rule for reason in why_lead(session, own, seen)}
 
 
 def test_a_lead_that_is_held_waits_until_it_may_be_called(engine: Engine) -> None:
