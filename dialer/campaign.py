@@ -116,6 +116,7 @@ class CampaignRun:
     cautious_rate: float = 0.5
     limit: str = ""
     scene: Scene | None = None
+    looked_at: float = 0.0
     _rate_at: float = float("-inf")
 
     @classmethod
@@ -270,7 +271,7 @@ class CampaignRun:
 
     def wants(self, now: float, scene: Scene, at: float = 0.0) -> int:
         """How many calls the pace asks for. ``now``: monotonic, ``at``: epoch seconds."""
-        self.scene, self.limit = scene, ""
+        self.scene, self.limit, self.looked_at = scene, "", at
         placed = self.pacer.decide(
             now,
             scene.ringing,
@@ -302,6 +303,7 @@ class CampaignRun:
             told |= {"reason": self.limit, "binding": "hard limit"}
         return {
             **told,
+            **(self.windows.explain(self.looked_at) if self.looks_ahead else {}),
             **seen,
             "mode": self.mode.value,
             "held_back_by": self.limit or limit,

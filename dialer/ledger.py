@@ -116,7 +116,10 @@ class Ledger:
             run.move(call)
             if not call.person:
                 run.resolve(call, answered=False)
-            run.pacer.observe("fail", self._clock.monotonic(), call.order.attempt_id, _FAILS[Outcome.MACHINE])
+            now, ident = self._clock.monotonic(), call.order.attempt_id
+            run.pacer.observe("fail", now, ident, _FAILS[Outcome.MACHINE])
+            if run.windows.count_machine(self._clock.now().timestamp()):
+                run.pacer.observe("drop", now, -ident)  # by a number that no call has: of somebody, not of this one
 
     def let_go(self, order: DialOrder, at: datetime) -> None:
         """Progress: nobody was free for him; he needs no agent while he hears the message."""

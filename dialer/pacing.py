@@ -26,7 +26,8 @@ class Pacer(Protocol):
 
         ``kind``: dial, answer, fail, connect, drop, hangup, ready, login, logout; ``at``: seconds on one
         clock; ``ident``: the call's number (dial to drop) or the agent's (connect to logout; for connect the
-        call's, with the agent's in ``outcome``). A fail's outcome is no_answer, busy, invalid or machine.
+        call's, with the agent's in ``outcome``). A fail's outcome is no_answer, busy, invalid or machine. A drop
+        of a number below 0 is a person who, by measure, was taken for a machine.
         """
         ...
 

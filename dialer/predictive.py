@@ -254,5 +254,5 @@ def _percents(*shares: float) -> tuple[str, ...]:
 
 def _percent(value: float, digits: int) -> str:
     if value >= 1.0 or value <= 0.0:
-        return f"{value:.{digits - 1}f} %"
+        return f"{max(value, 0.0):.{digits - 1}f} %"
     return f"{value:.{digits - 1 - floor(log10(value))}f} %" if value >= 1e-6 else "less than 0.000001 %"

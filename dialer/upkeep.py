@@ -16,7 +16,14 @@ from contact_center.models import Campaign
 from contact_center.store.claims import zones_of
 from contact_center.store.facts import PaceLearned
 from contact_center.store.law_places import place_leads_again
-from contact_center.store.queries_pace import ComingLead, answered_hours, coming_leads, pace_history
+from contact_center.store.queries_pace import (
+    HOUR_SECONDS,
+    ComingLead,
+    answered_hours,
+    checked_hours,
+    coming_leads,
+    pace_history,
+)
 from contact_center.store.writer import Writer
 from contact_center.terms import CampaignMode, CampaignState
 from dialer.calling_hours import open_places
@@ -31,6 +38,7 @@ COMING_SECONDS = 5.0  # how long the leads that come next are remembered
 COMING_LEADS = 64
 FEW_LEFT = 24  # of them before more are asked for
 CAMPAIGNS_A_ROUND = 10  # for which leads are looked up in one transaction
+CHECK_SECONDS = 15.0  # how often it is read which calls were a machine's by their agents' word
 PAST_SECONDS = 30.0  # how long the reading of a month's calls may take, of a campaign that starts
 
 log = structlog.get_logger(__name__)
@@ -54,6 +62,7 @@ class Upkeep:
         self._kept: dict[int, tuple[float, int]] = {}
         self._asked: dict[int, float] = {}
         self._placed: set[int] = set()
+        self._checked: dict[int, float] = {}
 
     async def pasts(self, rows: Iterable[Campaign]) -> dict[int, Past]:
         """What campaigns bring along that look ahead and are not known yet, by id."""
@@ -62,7 +71,10 @@ class Upkeep:
 
         def read(session: Session) -> dict[int, Past]:
             return {
-                campaign: Past(Windows.of(answered_hours(session, campaign, since)), pace_history(session, campaign))
+                campaign: Past(
+                    Windows.of(answered_hours(session, campaign, since), checked_hours(session, campaign, since)),
+                    pace_history(session, campaign),
+                )
                 for campaign in wanted
             }
 
@@ -83,6 +95,7 @@ class Upkeep:
                 self.keep_some()
                 await self._place_again()
                 await self._look_up()
+                await self._check()
                 self._traces.flush()
             except Unreachable as error:
                 log.warning("leads are not looked up", action="pace", reason=str(error))
@@ -112,6 +125,29 @@ class Upkeep:
         for run in self._campaigns.values():
             self.keep(run)
         self._traces.close()
+
+    # -- machine detection ----------------------------------------------------------------------------
+
+    async def _check(self) -> None:
+        """Read what agents say of machines, of this hour's calls and of those of the one before, a campaign at a time.
+
+        They key it in or after the call. What is mended later is read at the next start.
+        """
+        now = self._clock.monotonic()
+        due = [run for run in self._campaigns.values() if self._wants_checks(run, now)]
+        if not due:
+            return
+        run = min(due, key=lambda run: self._checked.get(run.id, 0.0))
+        self._checked[run.id] = now
+        at = self._clock.now()
+        since = at.replace(minute=0, second=0, microsecond=0) - timedelta(seconds=HOUR_SECONDS)
+        found = await self._writer.read(lambda session: checked_hours(session, run.id, since), ahead=True)
+        run.windows.check(found, since.timestamp())
+
+    def _wants_checks(self, run: CampaignRun, now: float) -> bool:
+        if run.state is not CampaignState.RUNNING or not run.looks_ahead:
+            return False
+        return now - self._checked.get(run.id, float("-inf")) >= CHECK_SECONDS
 
     # -- leads of an earlier version ------------------------------------------------------------------
 

@@ -52,11 +52,11 @@ def why_law_slows(session: Session, campaign: Campaign, now: datetime, site_zone
     if options.profile != "none":
         yield LawReason("law", f"Profile {options.profile}.", binds=False)
     for one in ledgers(session, campaign, now, site_zone):
-        if one.limit is None or not one.tally.answered:
+        if one.limit is None or not one.counted.answered:
             continue
-        told = f"{one.words} abandoned in {one.stretch.name}, {100 * one.limit:g} % allowed"
-        if one.tally.allows(one.limit):
-            yield LawReason("abandonment_limit", f"{told}; room for {one.tally.room(one.limit)} more.", binds=False)
+        told = f"{one.counted_words} abandoned in {one.stretch.name}, {100 * one.limit:g} % allowed"
+        if one.counted.allows(one.limit):
+            yield LawReason("abandonment_limit", f"{told}; room for {one.counted.room(one.limit)} more.", binds=False)
         else:
             yield LawReason("abandonment_limit", f"{told}: one call per free agent until there is room again.")
 

@@ -69,17 +69,26 @@ class Ledger:
     false_machines: int = 0
 
     @property
+    def counted(self) -> Tally:
+        """The tally with those who were taken for machines among the abandoned."""
+        return self.tally.with_false_machines(self.false_machines)
+
+    @property
     def is_kept(self) -> bool:
         """Whether the share of abandoned calls is within the limit."""
-        tally = self.tally.with_false_machines(self.false_machines)
+        tally = self.counted
         return self.limit is None or tally.rate is None or tally.abandoned <= self.limit * tally.answered + 1e-9
 
     @property
     def words(self) -> str:
         """The whole numbers and their share: ``41 / 1502 = 2.73 %``."""
-        share = self.tally.rate
-        told = "no call answered by a person" if share is None else f"{100 * share:.2f} %"
-        return f"{self.tally.abandoned} / {self.tally.answered} = {told}"
+        return _figures(self.tally)
+
+    @property
+    def counted_words(self) -> str:
+        """The same with those who were taken for machines, where there are any."""
+        taken = f" ({self.false_machines} of them persons taken for machines)" if self.false_machines else ""
+        return f"{_figures(self.counted)}{taken}"
 
     def as_json(self) -> dict[str, Any]:
         """Whole numbers, both formulas as fractions, and what is left of the limit."""
@@ -96,9 +105,9 @@ class Ledger:
             "abandonment_upper": _rounded(tally.upper_rate),
             "abandonment_ofcom": _rounded(tally.ofcom_rate),
             "false_machines": self.false_machines,
-            "abandonment_with_false_machines": _rounded(tally.with_false_machines(self.false_machines).rate),
+            "abandonment_with_false_machines": _rounded(self.counted.rate),
             "kept": self.is_kept,
-            "room": None if self.limit is None else tally.room(self.limit),
+            "room": None if self.limit is None else self.counted.room(self.limit),
             "figures": self.words,
         }
 
@@ -179,6 +188,12 @@ def abandonment_document(
         "periods": [counted(stretch) for stretch in periods(first, now)] if first else [],
         "first_answer_at": iso(first),
     }
+
+
+def _figures(tally: Tally) -> str:
+    share = tally.rate
+    told = "no call answered by a person" if share is None else f"{100 * share:.2f} %"
+    return f"{tally.abandoned} / {tally.answered} = {told}"
 
 
 def _calls(row: Any) -> int:

@@ -14,6 +14,7 @@ from sqlalchemy import (
     String,
     TextClause,
     bindparam,
+    case,
     cast,
     func,
     or_,
@@ -24,13 +25,15 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from contact_center.clock import iso
-from contact_center.models import Attempt, Instant, Lead, PaceHistory
+from contact_center.law.abandonment import MACHINE_CODES
+from contact_center.models import Attempt, Call, Instant, Lead, PaceHistory
 from contact_center.store.claim_sql import CLASSES, LeadClass, pairs
+from contact_center.store.report_detection import MACHINE
 from contact_center.store.tables import table_of
 from contact_center.terms import Outcome
 
 HOUR_SECONDS = 3600.0
-_ATTEMPT, _LEAD = table_of(Attempt), table_of(Lead)
+_ATTEMPT, _CALL, _LEAD = table_of(Attempt), table_of(Call), table_of(Lead)
 _LAST = select(func.max(_ATTEMPT.c.ended_at)).where(_ATTEMPT.c.lead_id == _LEAD.c.id).scalar_subquery()
 _COMING = select(
     *(_LEAD.c[name] for name in ("id", "number", "zones", "attempts", "disposition")), _LAST.label("last_at")
@@ -40,11 +43,29 @@ _BY_PEOPLE = (Outcome.CONNECTED.value, Outcome.NO_FREE_OPERATORS.value, Outcome.
 
 @dataclass(frozen=True, slots=True)
 class AnsweredHour:
-    """Calls answered by a person from ``start`` (epoch seconds, a whole UTC hour), and the dropped among them."""
+    """Calls answered by a person from ``start`` (epoch seconds, a whole UTC hour), and the dropped among them.
+
+    ``machines``: calls besides that were ended as a machine's.
+    """
 
     start: float
     answered: int
     dropped: int
+    machines: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedHour:
+    """What agents say of their calls that were answered from ``start``.
+
+    ``machines``: those that a machine had answered, by their word. ``checked``: those that detection had taken for a
+    machine's, and ``wrong`` among them: a person's.
+    """
+
+    start: float
+    machines: int
+    checked: int = 0
+    wrong: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,18 +90,57 @@ def answered_hours(session: Session, campaign_id: int, since: datetime) -> list[
     """
     connection = session.connection()
     hour = _hour(connection.dialect.name)
+    by_person = _ATTEMPT.c.outcome.in_(_BY_PEOPLE)
     met_nobody = or_(_ATTEMPT.c.outcome == Outcome.NO_FREE_OPERATORS.value, _ATTEMPT.c.connected_at.is_(None))
     rows = connection.execute(
-        select(hour.label("hour"), func.count().label("answered"), func.count().filter(met_nobody).label("dropped"))
+        select(
+            hour.label("hour"),
+            func.count().filter(by_person).label("answered"),
+            func.count().filter(by_person & met_nobody).label("dropped"),
+            func.count().filter(_ATTEMPT.c.outcome == Outcome.MACHINE.value).label("machines"),
+        )
         .where(
             _ATTEMPT.c.campaign_id == campaign_id,
-            _ATTEMPT.c.outcome.in_(_BY_PEOPLE),
+            _ATTEMPT.c.outcome.in_((*_BY_PEOPLE, Outcome.MACHINE.value)),
             _ATTEMPT.c.answered_at >= since,
         )
         .group_by(hour)
         .order_by(hour)
     )
-    return [AnsweredHour(_start(row.hour), int(row.answered), int(row.dropped)) for row in rows]
+    return [AnsweredHour(_start(row.hour), int(row.answered), int(row.dropped), int(row.machines)) for row in rows]
+
+
+def checked_hours(session: Session, campaign_id: int, since: datetime) -> list[CheckedHour]:
+    """What agents say of machines, as ``report amd`` and the ledgers count it, by the hour, oldest first.
+
+    The hour of ``since`` is whole only where ``since`` is.
+    """
+    connection = session.connection()
+    by_machine = _CALL.c.disposition.in_(MACHINE_CODES)
+    verdict = _CALL.c.record["amd"]["status"].as_string() == MACHINE
+    each = (
+        select(
+            _hour(connection.dialect.name).label("hour"),
+            case((by_machine, 1), else_=0).label("machine"),
+            case((verdict, 1), else_=0).label("checked"),
+        )
+        .select_from(_ATTEMPT.join(_CALL, _CALL.c.id == _ATTEMPT.c.call_id))
+        .where(
+            _ATTEMPT.c.campaign_id == campaign_id,
+            _ATTEMPT.c.outcome == Outcome.CONNECTED.value,
+            _ATTEMPT.c.answered_at >= since,
+            by_machine | verdict,
+        )
+        .subquery()
+    )
+    counted = select(
+        each.c.hour,
+        func.sum(each.c.machine).label("machines"),
+        func.sum(each.c.checked).label("checked"),
+        func.sum(each.c.checked * (1 - each.c.machine)).label("wrong"),
+    )
+    rows = connection.execute(counted.group_by(each.c.hour).order_by(each.c.hour))
+    return [CheckedHour(_start(row.hour), int(row.machines), int(row.checked), int(row.wrong)) for row in rows]
 
 
 def _hour(dialect: str) -> ColumnElement[str]:

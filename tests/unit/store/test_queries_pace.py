@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import Engine, update
+from sqlalchemy import Engine, select, update
+from sqlmodel import col
 
-from contact_center.models import Attempt, Campaign, PaceHistory
+from contact_center.models import Attempt, Call, Campaign, PaceHistory
 from contact_center.store.engine import reading, writing
 from contact_center.store.facts import PaceLearned
 from contact_center.store.queries_pace import (
     AnsweredHour,
+    CheckedHour,
     answered_hours,
+    checked_hours,
     coming_leads,
     odds_report,
     pace_history,
@@ -60,6 +63,37 @@ def test_answers_and_drops_are_told_by_the_hour_of_the_answer(engine: Engine) ->
         AnsweredHour(NOON.timestamp(), 3, 1),
         AnsweredHour((NOON + timedelta(hours=2)).timestamp(), 2, 2),
     ]
+
+
+def test_machines_and_what_agents_say_of_their_verdicts_are_told_by_the_hour(engine: Engine) -> None:
+    with writing(engine) as session:
+        campaign = add_campaign(session)
+    later = NOON + timedelta(hours=2)
+    for n, (outcome, at, verdict, keyed) in enumerate(
+        (
+            ("machine", NOON, "MACHINE", ""),
+            ("machine", later, "MACHINE", ""),
+            ("machine", later, "MACHINE", ""),
+            ("connected", NOON, "MACHINE", "AM"),
+            ("connected", NOON, "MACHINE", "SALE"),
+            ("connected", later, "MACHINE", "connected"),
+            ("connected", later, "HUMAN", "AM"),
+            ("no_free_operators", later, "MACHINE", ""),
+            ("connected", NOON - timedelta(days=31), "MACHINE", ""),
+        )
+    ):
+        number = f"+44163296{n:04d}"
+        ended(engine, campaign, number, outcome, at, connected_at=at if outcome == "connected" else None)
+        with writing(engine) as session:
+            call = session.scalars(select(Call).where(col(Call.caller_number) == number)).one()
+            call.record, call.disposition = {**call.record, "amd": {"status": verdict}}, keyed
+    with reading(engine) as session:
+        hours = answered_hours(session, campaign, NOON - MONTH)
+        checks = checked_hours(session, campaign, NOON - MONTH)
+        late = checked_hours(session, campaign, later)
+    assert hours == [AnsweredHour(NOON.timestamp(), 2, 0, 1), AnsweredHour(later.timestamp(), 3, 1, 2)]
+    assert checks == [CheckedHour(NOON.timestamp(), 1, 2, 1), CheckedHour(later.timestamp(), 1, 1, 1)]
+    assert late == checks[1:]
 
 
 def test_the_leads_that_come_next_are_those_that_a_claim_takes(engine: Engine) -> None:
