@@ -95,7 +95,7 @@ class Channel(ChannelCommands):
             case ChannelTransfer():
                 self.transfer_wanted.happen(event, now)
             case ChannelTalking():
-                self.voice.becomes(talking=event.type == "ChannelTalkingStarted")
+                self.voice.becomes(talking=event.type == "ChannelTalkingStarted", duration_ms=event.duration_ms)
             case Event(type="StasisEnd"):
                 self._on_left_stasis()
         if came_late:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +19,7 @@ from ari_app.errors import AriDown, AriError, HungUp, Refused, Uncertain
 from ari_app.given_outside import GivenOutside, talk_outside
 from ari_app.inbound_talk import Talk, say_sorry
 from ari_app.outbound_end import CallEnd
+from ari_app.patience import Patience
 from ari_app.scope import finish, until_hangup
 from ari_app.services import Services
 from contact_center import timeline
@@ -29,8 +30,6 @@ from contact_center.roster import Offer
 from contact_center.terms import Direction, Outcome, Party
 
 SAFETY_SECONDS = 10.0  # Asterisk's own timeout is so much longer than ours, which counts from the ringing
-LIVE_SECONDS = 5.0  # how long an answered customer may wait for Asterisk to be out of doubt
-DECIDE_SHARE = 0.9  # of the deadline: 1.8 s of 2.0 s, so that the customer is gone by the deadline itself
 
 log = structlog.get_logger(__name__)
 
@@ -121,14 +120,21 @@ class OutboundCall:
         return Asked(order.call_id, order.rating_group, order.rating_ivr, language=language)
 
     async def _dial_and_serve(self) -> None:
-        if await self._ring(place=True) and not await self._is_machine():
-            await self._serve()
+        if await self._ring(place=True):
+            with self._patience() as patience:
+                if not await self._is_machine():
+                    await self._serve(patience)
 
     async def _wait_and_serve(self) -> None:
         if await self._ring(place=False):
-            await self._without_music()
-            if not (self.order.detect and await self._was_machine()):
-                await self._serve()
+            with self._patience() as patience:
+                await self._without_music()
+                if not (self.order.detect and await self._was_machine()):
+                    await self._serve(patience)
+
+    def _patience(self) -> Patience:
+        self._end.patience = Patience(self.order, self.customer, self._env)
+        return self._end.patience
 
     async def _without_music(self) -> None:
         """A consult of an earlier process may have put him on hold."""
@@ -258,26 +264,25 @@ class OutboundCall:
 
     # -- an agent -------------------------------------------------------------------------------------
 
-    async def _serve(self) -> None:
+    async def _serve(self, patience: Patience) -> None:
         """Offer the call to agents, one after the other, until one talks or the customer must be let go."""
         prefer = self.order.prefer_agent
-        decide_at = await self._decide_at()
+        await patience.begin()
         in_time = True
         while in_time:
             async with AsyncExitStack() as agent_side, self._after() as after, until_hangup(self.customer):
-                left = decide_at - asyncio.get_running_loop().time()
-                if left <= 0 and self.order.message_required:
+                if patience.left <= 0 and self.order.message_required:
                     break
                 offer, self._held = self._held, None
                 if offer is None:
-                    offer = await self._env.roster.reserve_within(left, self.order.team, self.order.call_id, prefer)
+                    offer = await patience.reserve(prefer)
                 if offer is None:
                     break
                 agent_side.callback(offer.close)
                 reached("agent_reserved")
                 self.log.add(timeline.Offered(self._now(), offer.seat.name))
                 try:
-                    async with asyncio.timeout_at(decide_at if self.order.message_required else None):
+                    async with patience.limit():
                         leg = await agent_side.enter_async_context(self._agent_leg(offer))
                     await self._connect(leg, offer)
                 except TimeoutError:
@@ -288,24 +293,13 @@ class OutboundCall:
                     offer.missed(missed.reason)
                     self.log.add(timeline.Missed(self._now(), offer.seat.name, missed.reason))
                 else:
+                    patience.over()
                     after.talks(leg.channel, offer, self._asked())
                     await self._talk(leg, agent_side, after)
                     return
             if in_time:
-                await self._until_live(decide_at)
+                await patience.until_live()
         await self._let_go()
-
-    async def _decide_at(self) -> float:
-        """When he is let go if no agent is there: the law counts from the answer, and stops for no doubt of Asterisk's.
-
-        Without such a law it is counted from the moment in which agents can be rung.
-        """
-        now = asyncio.get_running_loop().time
-        heard_for = self._end.verdict.seconds if self._end.verdict else 0.0
-        span = DECIDE_SHARE * self.order.deadline_seconds - heard_for
-        by_law = now() + span
-        await self._until_live(by_law)
-        return by_law if self.order.message_required else now() + span
 
     async def _let_go(self) -> None:
         """Nobody is free for him: he hears who called, where that is to be said, and the call ends."""
@@ -315,16 +309,6 @@ class OutboundCall:
             async with until_hangup(self.customer):
                 self._end.opted_out = await silent_message.say(self.customer, self.order, self._env, self.log)
         self.log.add(timeline.Left(self._now(), Party.SYSTEM))
-
-    async def _until_live(self, decide_at: float) -> None:
-        """While Asterisk is in doubt, or a new process has only begun, no agent can be rung; wait a little."""
-        if self._env.ari.live:
-            return
-        longest = asyncio.get_running_loop().time() + LIVE_SECONDS
-        with suppress(TimeoutError):
-            until = min(longest, decide_at) if self.order.message_required else longest
-            async with until_hangup(self.customer), asyncio.timeout_at(until):
-                await self._env.ari.until_live()
 
     @asynccontextmanager
     async def _agent_leg(self, offer: Offer) -> AsyncIterator[Leg]:

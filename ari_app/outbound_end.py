@@ -12,6 +12,7 @@ import structlog
 from ari_app.channel import Channel, Gone, GoneKind
 from ari_app.detection import Verdict
 from ari_app.errors import HungUp
+from ari_app.patience import Patience
 from ari_app.services import Services
 from contact_center import timeline
 from contact_center.dialling import CallResult, DialOrder
@@ -47,6 +48,7 @@ class CallEnd:
         self.certain, self.withdrawn, self.opted_out = True, False, False
         self.verdict: Verdict | None = None
         self.message_left = False
+        self.patience: Patience | None = None
         self.placed_at = asyncio.get_running_loop().time()
 
     def left(self, hangup: HungUp) -> None:
@@ -100,8 +102,11 @@ class CallEnd:
         return {"amd": self.verdict.as_json(self._order.machine_action)} if self.verdict else {}
 
     def _law(self) -> dict[str, Any]:
-        """The rules that were obeyed, for the evidence."""
-        return {"law_version": self._order.law_version} if self._order.law_version else {}
+        """The rules that were obeyed, for the evidence, and when his greeting was over, where they count from that."""
+        told: dict[str, Any] = {"law_version": self._order.law_version} if self._order.law_version else {}
+        if self.patience is not None and self.patience.greeting_seconds is not None:
+            told["greeting_seconds"] = self.patience.greeting_seconds
+        return told
 
     def _left_waiting(self, gone: Gone | None) -> Outcome:
         """He answered and hung up before an agent was there: our failure once the deadline had passed."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 
 class Voice:
@@ -10,13 +11,16 @@ class Voice:
 
     def __init__(self) -> None:
         self.talking = False
+        self.listeners: set[Callable[[bool, int], None]] = set()
         self._changed = asyncio.Event()
 
-    def becomes(self, *, talking: bool) -> None:
-        """Take in an event."""
+    def becomes(self, *, talking: bool, duration_ms: int = 0) -> None:
+        """Take in an event; ``duration_ms``: how long the talk was that has ended, the silence after it not counted."""
         self.talking = talking
         self._changed.set()
         self._changed = asyncio.Event()
+        for hear in tuple(self.listeners):
+            hear(talking, duration_ms)
 
     async def until(self, *, talking: bool) -> None:
         """Wait until the party talks, or is silent."""

@@ -23,7 +23,8 @@ class DialOrder:
     ``prefer_agent``: the extension of the agent who served this lead before, tried first.
     ``attempts``: how many of the lead's attempts are used up, this one included; ``n`` counts every dial.
     ``ordered_at``: when the intent was committed; ``queued_at``: when an agent was shown the lead, who then took it.
-    ``deadline_seconds``: how long after the answer an agent must be on the line.
+    ``deadline_seconds``: how long after the answer an agent must be on the line; with ``greeting_seconds``, how long
+    after the end of the customer's greeting, of which so much is waited for.
     ``rating_group``: by what the agent rates the call, asked on his phone with ``rating_ivr``.
     ``fields``: the lead's own, and ``screen_pop_url`` the campaign's template: for the agent's screen only.
     ``invite_before``: when the calling hours close, None for no limit; ``fresh_until``: until when, in seconds of
@@ -66,6 +67,7 @@ class DialOrder:
     fresh_until: float = inf
     lockout_seconds: float = 0.0
     machine_lockout_seconds: float = 0.0
+    greeting_seconds: float = 0.0
     law_version: str = ""
     message: str = ""
     message_required: bool = False

@@ -138,6 +138,10 @@ PopUrl = Annotated[str, BeforeValidator(checked_pop_url)]
 Spans = Annotated[tuple[float, ...], BeforeValidator(_spans)]
 
 
+GREETING_END_PROFILES = ("us_tsr",)
+"""Profiles whose law counts the seconds until the message from the greeting's end; a test holds it to the rules."""
+
+
 class Options(BaseModel):
     """Base of both: unknown keys are refused, and ``changed`` gives a checked copy."""
 
@@ -190,6 +194,7 @@ class CampaignOptions(Options):
     priority: Annotated[int, Field(ge=1, le=99)] = 50
     profile: Literal["none", "us_tsr", "uk_ofcom", "ca_crtc"] = "none"
     silent_message: Annotated[str, Field(max_length=1000)] = ""
+    message_clock: Literal["answer", "greeting_end"] = "answer"
     opt_out: Literal["company", "campaign"] = "company"
     opt_out_key: Annotated[str, Field(pattern=r"^[0-9]$")] = "9"
     seller: Annotated[str, Field(max_length=200)] = ""
@@ -210,6 +215,14 @@ class CampaignOptions(Options):
     force_hangup: Flag = False
     choose_by_odds: Flag = False
     record_trace: Flag = False
+
+    def against(self, key: str) -> str:
+        """The seconds until the message count from the greeting's end only under a law that lets them."""
+        if key not in ("message_clock", "profile") or self.message_clock == "answer":
+            return ""
+        if self.profile in GREETING_END_PROFILES:
+            return ""
+        return f"message_clock=greeting_end goes with profile={' or '.join(GREETING_END_PROFILES)} only"
 
 
 class QueueOptions(Options):

@@ -10,7 +10,8 @@ from math import inf
 from sqlalchemy.orm import Session
 
 from contact_center.dialling import DialOrder, PlaceCall
-from contact_center.law.duties import duties
+from contact_center.law.duties import Duties, duties
+from contact_center.law.rules import Clock
 from contact_center.settings import Settings
 from contact_center.silent_text import silent_text
 from contact_center.store.claims import Claim, claim
@@ -23,6 +24,7 @@ _AS_THEY_ARE = (
     *("hide_number", "force_hangup", "wrap_up_seconds", "screen_pop_url", "rating_group", "rating_ivr"),
     *("opt_out", "opt_out_key", "record", "record_announcement"),
 )  # settings of a campaign that an order has under the same names
+GREETING_SECONDS = 3.0  # who speaks longer hears the message all the same
 MOST_AT_ONCE = 50  # intents in one transaction: a burst must not hold the database for others
 
 
@@ -127,6 +129,7 @@ def order_of(
         fresh_until=fresh_until,
         lockout_seconds=max(owed.lockout_seconds, run.options.lockout),
         machine_lockout_seconds=owed.machine_lockout_seconds,
+        greeting_seconds=_greeting_seconds(run, owed),
         law_version=owed.version,
         message=words.text,
         message_required=words.required,
@@ -135,6 +138,12 @@ def order_of(
         machine_message=run.options.amd_message,
         **{key: getattr(run.options, key) for key in _AS_THEY_ARE},
     )
+
+
+def _greeting_seconds(run: CampaignRun, owed: Duties) -> float:
+    """How much of a greeting is waited for; 0 where the campaign or the law of the place counts from the answer."""
+    from_end = owed.message_seconds is not None and owed.message_clock is Clock.GREETING_END
+    return GREETING_SECONDS if from_end and run.options.message_clock == Clock.GREETING_END.value else 0.0
 
 
 def _endpoint(claimed: Claim | OpenAttempt, trunks: Trunks) -> str:

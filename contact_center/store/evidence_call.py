@@ -72,6 +72,7 @@ def call_line(attempt: Attempt, call: Call, lead: Lead, *, settings: Settings, a
         "rang_seconds": _rang_seconds(attempt),
         "rang_long_enough": _rang_long_enough(attempt, rules),
         "answer_to_agent_seconds": call.answer_to_agent_seconds,
+        "greeting_seconds": call.record.get("greeting_seconds"),
         "abandoned": _abandoned(attempt, call, rules),
         "items": items,
         "missing": sorted(name for name, value in items.items() if value in (None, "")),
@@ -146,7 +147,8 @@ def _abandoned(attempt: Attempt, call: Call, rules: RulesInForce) -> bool | None
     """Whether a person answered and had no agent in time; None when nobody answered."""
     if attempt.answered_at is None:
         return None
-    late = rules.message_seconds is not None and (call.answer_to_agent_seconds or 0.0) > rules.message_seconds
+    waited = (call.answer_to_agent_seconds or 0.0) - float(call.record.get("greeting_seconds") or 0.0)
+    late = rules.message_seconds is not None and waited > rules.message_seconds
     return attempt.outcome == Outcome.NO_FREE_OPERATORS or (attempt.outcome == Outcome.CONNECTED and late)
 
 

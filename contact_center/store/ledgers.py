@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, case, func, select
+from sqlalchemy import BindParameter, Float, bindparam, case, func, select
 from sqlalchemy.orm import Session
 
 from contact_center.clock import iso
@@ -24,7 +24,10 @@ from contact_center.terms import AttemptState, Outcome
 _ATTEMPT, _CALL = table_of(Attempt), table_of(Call)
 _SINCE, _UNTIL = bindparam("p_since", type_=Instant()), bindparam("p_until", type_=Instant())
 _ANSWERED_BY = (Outcome.CONNECTED, Outcome.NO_FREE_OPERATORS, Outcome.TECHNICAL_ERROR, Outcome.MACHINE)
-_IS_LATE = _CALL.c.answer_to_agent_seconds > bindparam("p_within")
+_WAITED = _CALL.c.answer_to_agent_seconds
+_WITHIN: BindParameter[float] = bindparam("p_within", type_=Float())
+_GREETED = func.coalesce(_CALL.c.record["greeting_seconds"].as_float(), 0.0)
+_IS_LATE = (_WAITED > _WITHIN) & (_WAITED > _WITHIN + _GREETED)
 _BY_MACHINE = _CALL.c.disposition.in_(MACHINE_CODES)
 
 _COUNTS = (

@@ -91,6 +91,9 @@ def call_pages(session: Session, wanted: CallFilter, after: Call | None) -> list
     return list(session.scalars(query))
 
 
+_WHERE_ASKED = ("amd", "greeting_seconds")  # shown of calls of which it was asked
+
+
 def call_document(call: Call) -> dict[str, Any]:
     """The contract's `call show`: the row's columns first, the rest from its record."""
     record = call.record
@@ -125,6 +128,7 @@ def call_document(call: Call) -> dict[str, Any]:
         "matching": record.get("matching"),
         "recording": record.get("recording"),
         "timeline": list(call.timeline),
+        **{key: record[key] for key in _WHERE_ASKED if key in record},
     }
 
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
+from contact_center.law.places import LeadFacts, place_key
+from contact_center.law.windows import is_open
 from tests.asterisk.floor import Floor
 from tests.lab.centre import Centre, CommandFailed
 from tests.lab.farend.hearing import OTHER
-from tests.lab.farend.numbers import Behaviour, number_for, refuses, stays
+from tests.lab.farend.numbers import ABROAD, Behaviour, number_for, refuses, stays
 from tests.lab.farend.record import Side
 from tests.lab.until import until
 
@@ -131,6 +134,43 @@ async def test_a_person_for_whom_nobody_is_free_hears_in_two_seconds_who_called_
     assert shown["dropped"] == 3
     await floor.cli("campaign", "stop", "silent")
     phone.hangup()
+
+
+@pytest.mark.parametrize("clock", ["greeting_end", "answer"])
+async def test_under_us_law_the_message_may_be_heard_two_seconds_after_the_end_of_the_greeting(
+    floor: Floor, clock: str
+):
+    """Two persons say 1.5 s of words, 0.3 s after their answer, and are silent for 2 s; an agent is there for one."""
+    team, begun, ended = f"greeting{clock[0]}", 0.3, 1.8
+    soon = datetime.now(UTC) + timedelta(minutes=1)
+    where = [(prefix, place_key(LeadFacts(f"{prefix}1500"), site_zone="UTC")) for prefix in ABROAD]
+    prefix = next(prefix for prefix, key in where if is_open(key, "00:00-24:00", "us_tsr", soon))
+    numbers = [f"{prefix}15{len(clock):02d}", f"{prefix}15{len(clock) + 50:02d}"]
+    phone = await floor.agent(f"145{len(clock) % 10}", team=team, online=False)
+    line = phone.dial("*48")
+    await line.until_answered(2.0)
+    await floor.until_state(phone.name, "idle")
+    law = {**LAW, "profile": "us_tsr", "message_clock": clock, "multiplier": "2"}
+    await floor.campaign(team, *numbers, **law)
+    both = [await floor.called(number) for number in numbers]
+    for call in both:
+        await call.until(lambda call=call: bool(call.hears() & {OTHER, phone.name}), 6.0, "agent or message")
+    [customer] = [call for call in both if phone.name not in call.heard().parties_heard()]
+    await customer.until_over(15.0)
+    answered_at = customer.record.answered_at
+    heard = [x.start_at - answered_at for x in customer.heard().heard if OTHER in x.heard]
+    print(
+        f"{clock}: the message is heard {heard[0]:.3f} s after the answer, {heard[0] - ended:.3f} s after the greeting"
+    )
+    if clock == "answer":
+        assert begun < heard[0] <= 2.0
+    else:
+        assert ended + 1.5 <= heard[0] <= ended + 2.0
+    record = await floor.record(team, customer.record.party)
+    assert record["disposition"] == "no_free_operators"
+    assert record.get("greeting_seconds") == (None if clock == "answer" else pytest.approx(ended, abs=0.15))
+    line.hangup()
+    await floor.cli("campaign", "stop", team)
 
 
 async def test_a_campaign_under_a_law_does_not_start_without_words(floor: Floor):

@@ -46,18 +46,22 @@ def answered_by(fake: FakeAri, answerer: Answerer) -> None:
         if name != "TALK_DETECT(set)":
             return
         silence = int(channel.variables[name].split(",")[0]) / 1000
-        for kind, seconds in heard(answerer.talks, fake.time() - (channel.answered_at or 0.0), silence):
-            fake.later(channel, seconds, lambda kind=kind: tell(channel, kind))  # type: ignore[misc]
+        for kind, seconds, lasted in heard(answerer.talks, fake.time() - (channel.answered_at or 0.0), silence):
+            fake.later(channel, seconds, lambda kind=kind, lasted=lasted: tell(channel, kind, lasted))  # type: ignore[misc]
 
-    def tell(channel: FakeChannel, kind: str) -> None:
-        fake.tell(channel, kind, channel=channel.shown(), duration=0)
+    def tell(channel: FakeChannel, kind: str, lasted: float) -> None:
+        more = {"duration": round(1000 * lasted)} if kind == "ChannelTalkingFinished" else {}
+        fake.tell(channel, kind, channel=channel.shown(), **more)
 
     fake.dialplan["callwright-amd", "s"] = amd
     fake.on_variable = talk_detect
 
 
-def heard(talks: Sequence[tuple[float, float]], now: float, silence: float) -> list[tuple[str, float]]:
-    """The events that follow ``now``, in seconds from it: pauses shorter than ``silence`` are not heard as such."""
+def heard(talks: Sequence[tuple[float, float]], now: float, silence: float) -> list[tuple[str, float, float]]:
+    """The events that follow ``now``, in seconds from it, with how long the talk was that ends.
+
+    Pauses shorter than ``silence`` are not heard as such.
+    """
     merged: list[list[float]] = []
     for begin, end in talks:
         if end <= now:
@@ -68,5 +72,6 @@ def heard(talks: Sequence[tuple[float, float]], now: float, silence: float) -> l
             merged.append([max(begin, now), end])
     events = []
     for begin, end in merged:
-        events += [("ChannelTalkingStarted", begin - now), ("ChannelTalkingFinished", end - now + silence)]
+        events += [("ChannelTalkingStarted", begin - now, 0.0)]
+        events += [("ChannelTalkingFinished", end - now + silence, end - begin)]
     return events

@@ -8,6 +8,8 @@ All numbers are valid UK mobile numbers, +44 7 then nine digits `KK A TT RRRR`:
                TT two more digits, their meaning stands at each behaviour
                   RRRR  any four digits: 10 000 different customers of each kind
 
+Abroad, for laws that depend on the place: a PERSON of TT/10 s at each of ABROAD followed by TT and two digits.
+
 Any other number, and any KK not listed, rings 1 s, answers and talks until the other side hangs up.
 """
 
@@ -24,6 +26,9 @@ RINGS = (0.0, 0.2, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 30.0)
 TALKS = (0.0, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0, 15.0, 30.0, 60.0)
 PRESSES = ("1", "2", "3", "0", "*", "#", "*2", "123#", "1#", "0123456789*#")
 DEFAULT = Script(name="default", ring_seconds=1.0)
+ABROAD = ("+453252", "+1787252", "+1671646", "+649352")
+"""Denmark, Puerto Rico, Guam and New Zealand: at any hour it is day in one of them."""
+_ABROAD = re.compile(rf"\+?(?:{'|'.join(prefix[1:] for prefix in ABROAD)})(\d\d)(\d\d)$")
 _TABLE = re.compile(r"\+?(?:00)?447([45]\d)(\d)(\d\d)(\d{4})$")
 
 
@@ -95,6 +100,8 @@ def _plain(ring: float, two: int, behaviour: Behaviour) -> Script:
 def script_for(number: str) -> Script:
     """What the customer at `number` (E.164, with or without +, or anything else) does."""
     match = _TABLE.match(number)
+    if abroad := _ABROAD.match(number):
+        return _plain(RINGS[1], int(abroad[1]), Behaviour.PERSON)
     if match is None or match[1] not in set(Behaviour):
         return DEFAULT
     behaviour, ring, two, serial = Behaviour(match[1]), int(match[2]), int(match[3]), int(match[4])

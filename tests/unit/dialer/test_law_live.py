@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
+import pytest
 from sqlalchemy import select
 from sqlmodel import col
 
@@ -26,6 +27,9 @@ from tests.unit.dialer.test_engine import Desk, Placer, desk, numbers
 
 LONDON = "Europe/London|GB"
 LAW = {"hours": "08:00-21:00", "profile": "uk_ofcom", "silent_message": "custom/who"}
+
+
+NEW_YORK = "America/New_York|US-NY"
 
 
 class TurnedClock(SystemClock):
@@ -109,6 +113,21 @@ async def test_a_number_taken_for_a_machines_is_left_alone_for_24_hours(tmp_path
         d.end(order, Outcome.MACHINE)
         wait = (await d.lead(order.number)).next_attempt_at - noon.now()
         assert timedelta(hours=23.9) < wait <= timedelta(hours=24)
+
+
+@pytest.mark.parametrize(
+    ("place", "clock", "seconds"),
+    [(NEW_YORK, "greeting_end", 3.0), (NEW_YORK, "answer", 0.0), ("Europe/London|GB", "greeting_end", 0.0)],
+    ids=["chosen", "default", "somebody in Britain"],
+)
+async def test_a_greeting_is_waited_for_where_the_campaign_and_the_law_of_the_place_say_so(
+    tmp_path, place, clock, seconds
+):
+    noon = TurnedClock(datetime(2026, 3, 3, 17, 0, tzinfo=UTC))
+    campaign = {"leads": ["+12125550123"], "profile": "us_tsr", "silent_message": "custom/who", "message_clock": clock}
+    async with desk(tmp_path, campaigns={"us": campaign}, clock=noon, zones=place) as d:
+        (order,) = await d.placed(1)
+        assert (order.greeting_seconds, order.deadline_seconds) == (seconds, 2.0)
 
 
 async def test_without_a_law_the_campaigns_own_lockout_holds(tmp_path):

@@ -14,7 +14,7 @@ from contact_center.law.force import Cap, rule_document, rules_for
 from contact_center.law.geography import atlas
 from contact_center.law.places import LeadFacts
 from contact_center.law.rules import Clock, LedgerWindow
-from contact_center.options import CampaignOptions
+from contact_center.options import GREETING_END_PROFILES, CampaignOptions
 
 NOW = datetime(2026, 7, 15, 18, tzinfo=UTC)
 NEW_YORK, TAMPA, LONDON, TORONTO = "+12125550123", "+18135550123", "+442079460018", "+14165550123"
@@ -54,6 +54,21 @@ def test_florida_caps_calls_to_a_person_since_july_2021() -> None:
 def test_a_rule_holds_as_soon_as_it_does_in_one_of_two_zones() -> None:
     midnight_in_the_east = datetime(2021, 7, 1, 4, 30, tzinfo=UTC)
     assert rules_for(LeadFacts("+18505550123"), midnight_in_the_east, profile="us_tsr").caps == (Cap(3, 86400.0),)
+
+
+def test_the_profiles_that_may_count_from_the_greetings_end_are_those_whose_law_does() -> None:
+    clocks = {profile: rules_for("", NOW, profile=profile) for profile in PROFILES if profile != "none"}
+    from_end = [profile for profile, rules in clocks.items() if rules.message_clock is Clock.GREETING_END]
+    assert tuple(from_end) == GREETING_END_PROFILES
+
+
+def test_a_campaign_counts_from_the_greetings_end_only_under_a_law_that_lets_it() -> None:
+    chosen = CampaignOptions().changed(profile="us_tsr", message_clock="greeting_end")
+    with pytest.raises(UsageError, match="message_clock=greeting_end goes with profile=us_tsr only"):
+        chosen.changed(profile="uk_ofcom")
+    with pytest.raises(UsageError, match="goes with profile=us_tsr only"):
+        CampaignOptions().changed(message_clock="greeting_end")
+    assert chosen.changed(profile="uk_ofcom", message_clock="answer").message_clock == "answer"
 
 
 def test_ofcoms_three_percent_was_a_rule_until_march_2017_and_is_practice_since() -> None:
