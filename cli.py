@@ -9,6 +9,7 @@ import asyncio
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -74,13 +75,17 @@ def serve(ctx: typer.Context) -> None:
     from ari_app.serve import Parts, serve_forever
     from asterisk_conf import accounts
     from contact_center import logs
+    from contact_center.carriers import Carriers
     from dialer.engine import Dialer
     from dialer.lead_import import LeadImporter
 
     at_hand = console_of(ctx)
     settings = at_hand.settings
     logs.configure(secrets=(settings.asterisk.ari_password, settings.asterisk.ami_secret))
-    LeadImporter(at_hand.engine, at_hand.clock, settings.site, "serve").settle()  # an import that was killed
+    forsaken = LeadImporter(
+        at_hand.engine, at_hand.clock, settings.site, "serve", carriers_of=partial(Carriers.of, settings)
+    )
+    forsaken.settle()  # an import that was killed
     at_hand.engine.dispose()
     at_hand.close()  # serve_forever looks into the file itself, and closing it would end SQLite's locks on it
     parts = Parts(

@@ -5,15 +5,18 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from contact_center.carriers import Carriers
 from contact_center.console import lead
 from contact_center.console.context import Console, console_of
 from contact_center.console.output import clean, count
 from contact_center.errors import UsageError
+from contact_center.store.carriage import NOT_CARRIED
 from dialer import trace_commands
 from dialer.lead_import import Dedupe, ImportOrder, ImportResult, LeadImporter, OnProgress
 
@@ -48,7 +51,8 @@ def import_leads(
         raise UsageError(f"--dedupe {clean(dedupe)} is not known; one of {', '.join(_DEDUPE)} is wanted.")
     order = ImportOrder(campaign, file, chosen, encoding or None, rejects)
     with _progress(console) as on_progress:
-        importer = LeadImporter(console.engine, console.clock, console.settings.site, console.actor, on_progress)
+        settings, carriers_of = console.settings, partial(Carriers.of, console.settings)
+        importer = LeadImporter(console.engine, console.clock, settings.site, console.actor, on_progress, carriers_of)
         result = importer.run(order)
     console.done(_sentence(campaign, result), result.as_json())
     console.note_applies()
@@ -58,6 +62,8 @@ def _sentence(campaign: str, result: ImportResult) -> str:
     parts = [f"{count(result.imported, 'lead')} imported into {campaign} in {result.seconds:.1f} s"]
     if result.dnc:
         parts.append(f"{result.dnc} of them are on the do-not-call list")
+    if result.not_carried:
+        parts.append(f"{result.not_carried} of them are closed: {NOT_CARRIED}")
     if result.duplicates:
         parts.append(f"{result.duplicates} were there already")
     if result.rejected:

@@ -8,6 +8,7 @@ looked at when something happened that may make it want more calls, and else at 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from itertools import chain
@@ -32,22 +33,20 @@ from contact_center.terms import CampaignMode, CampaignState
 from contact_center.trunks import Trunks
 from dialer.calling_hours import CallingHours
 from dialer.campaign import CampaignRun, LiveCall, Past
+from dialer.carriage import Carriage
 from dialer.floor import AgentEvent, Floor
 from dialer.fresh import Lists
-from dialer.intents import MOST_AT_ONCE, Want, bundles, order_of, speechless, take_leads
+from dialer.intents import MOST_AT_ONCE, Want, bundles, order_of, speechless, take_leads, want_of
 from dialer.ledger import Ledger
 from dialer.looks import Looks
 from dialer.notes import Notes
 from dialer.previews import Parts, Previews
 from dialer.sharing import Sharing
-from dialer.teams import LOOKED_AT, Teams, few, turn
+from dialer.teams import LOOKED_AT, TICK_SECONDS, Teams, few, turn
 from dialer.trace_file import Traces
 from dialer.upkeep import Upkeep
 
-TICK_SECONDS = 0.5  # the longest time between two looks at a campaign that dials ahead, or that could not dial
-CAMPAIGNS_A_SECOND = 1000  # that dial ahead; more of them are looked at less often each
 FINISH_SECONDS = 0.2  # before it is looked again whether a campaign is done whose last call is being stored
-SAFETY_SECONDS = 5.0  # between two looks at a campaign for which nothing happens
 LOOKS_A_TURN = 20  # campaigns looked at before the calls get their turn
 
 log = structlog.get_logger(__name__)
@@ -61,7 +60,7 @@ class Dialer:
         self._settings, self._clock = settings, clock
         self.trunks = Trunks(settings, clock, writer.post)
         self.campaigns: dict[int, CampaignRun] = {}
-        self._looks, self._teams = Looks(clock), Teams()
+        self._looks, self._teams, self.carriage = Looks(clock), Teams(), Carriage(settings, writer, clock)
         self._hours, self._traces, self._notes = (
             CallingHours(writer, clock),
             Traces(settings),
@@ -80,7 +79,7 @@ class Dialer:
         self.lists_changed = lists.changed
         self.previews = Previews(
             Parts(
-                *(roster, writer, clock, placer, settings, self._hours, self.trunks, self.ledger, lists),
+                *(roster, writer, clock, placer, settings, self._hours, self.trunks, self.ledger, lists, self.carriage),
                 may_dial=lambda: self.may_dial,
                 nothing_left=self._nothing_left,
             )
@@ -127,6 +126,7 @@ class Dialer:
         pasts = await self._upkeep.pasts(rows)
         for row in rows:
             self._take_row(row, pasts.get(row.id or 0))
+        await self._open_carried(self.campaigns.values())
         self.wake()
 
     async def reload(self, name: str) -> None:
@@ -138,8 +138,17 @@ class Dialer:
         row = await self._writer.read(read)
         if row is not None:
             self._take_row(row, (await self._upkeep.pasts([row])).get(row.id or 0))
+            await self._open_carried(run for run in self.campaigns.values() if run.id == row.id)
             self._wake_team(row.team)
             self._looks.wake([row.id or 0])
+
+    async def _open_carried(self, runs: Iterable[CampaignRun]) -> None:
+        """Leads come back that no trunk might carry before; a campaign that was done without them goes on."""
+        for run in list(runs):
+            if await self.carriage.open_carried(run):
+                self._hours.forget(run.id)
+                if run.state is CampaignState.FINISHED:
+                    self._change_state(run, CampaignState.RUNNING)
 
     def _take_row(self, row: Campaign, past: Past | None) -> None:
         run, at = self.campaigns.get(row.id or 0), self._clock.now().timestamp()
@@ -244,7 +253,7 @@ class Dialer:
                 await self._dial(bundle)
         finally:
             for want in wants:
-                self._release(want, 0)
+                self._release(want, ())
         for run in running:
             if run.mode is CampaignMode.PREVIEW:
                 await self.previews.look(run, self._clock.now())
@@ -272,19 +281,19 @@ class Dialer:
             return None
         self._starved.discard(run.id)
         want = run.wants(now, self._sharing.scene(run, now, run.next_odds()), at.timestamp())
-        self._looks.at(run.id, self._rest(run))
+        self._looks.at(run.id, self._teams.rest_seconds(run, self._floor.whole(run.team)))
         if want <= 0:
             self._notes.take(run, at, "the pace" if self._floor.crew(run.team).idle else "no free agent", 0)
             return None
-        lines = self.trunks.take_lines(run.options.trunk, min(want, MOST_AT_ONCE), now)
-        if not lines:
+        made = want_of(run, self.trunks, self.carriage.of(run), min(want, MOST_AT_ONCE), now)
+        if made is None:
             self._notes.take(run, at, "no free line on the trunks", 0)
             self._starved.add(run.id)
             self._looks.at(run.id, TICK_SECONDS if line_in is None else max(line_in, 0.005))
             return None
-        run.reserved += len(lines)
+        run.reserved += made.most
         self._sharing.count(run)
-        return Want(run, lines, now, cut=len(lines) < want)
+        return made
 
     def _is_speechless(self, run: CampaignRun, at: datetime) -> bool:
         """Whether the law wants words for people for whom nobody is free, that cannot be played yet."""
@@ -294,21 +303,12 @@ class Dialer:
             self._looks.at(run.id, TICK_SECONDS)
         return bool(why)
 
-    def _release(self, want: Want, used: int) -> None:
+    def _release(self, want: Want, used: Sequence[Claim]) -> None:
         """The intents of a want are stored or will not be: lines without one are given back."""
-        want.run.reserved -= len(want.lines)
-        for name in want.lines[used:]:
+        want.run.reserved -= want.most
+        for name in (Counter(want.lines) - Counter(claimed.trunk for claimed in used)).elements():
             self.trunks.give_back(name, want.taken)
         self._sharing.count(want.run)
-
-    def _rest(self, run: CampaignRun) -> float | None:
-        """Seconds until a campaign is looked at again if nothing happens."""
-        crew = self._floor.whole(run.team)
-        if not crew.on_line:
-            return None
-        if not run.looks_ahead and not crew.idle:
-            return SAFETY_SECONDS
-        return max(TICK_SECONDS, self._teams.running / CAMPAIGNS_A_SECOND)
 
     async def _finish_if_done(self, run: CampaignRun) -> None:
         """A campaign that has nobody left to call is finished, also while no agent is free."""
@@ -337,7 +337,7 @@ class Dialer:
             raise
         finally:
             for want, claims in zip(bundle, taken, strict=True):
-                self._release(want, len(claims))
+                self._release(want, claims)
         allowed, fresh_until = await self._lists.allowed(list(chain(*taken)), look)
         for want, claims in zip(bundle, taken, strict=True):
             for claimed in claims:
@@ -345,15 +345,14 @@ class Dialer:
             self._sharing.count(want.run)
         await asyncio.sleep(0)  # the calls are sent before anything is noted of them
         for want, claims in zip(bundle, taken, strict=True):
-            short = len(claims) < len(want.lines)
-            self._notes.take(want.run, at, "no lead may be called now" if short else "", len(claims))
+            self._notes.take(want.run, at, want.short_by(len(claims)), len(claims))
         for want, claims in zip(bundle, taken, strict=True):
-            if len(claims) < len(want.lines):
+            if len(claims) < want.most and not want.lacking:
                 await self._nothing_left(want.run, want.open_zones, at)
                 others = self._teams.sharing_with(want.run.team)
                 self._looks.wake(few(other for other in others if other is not want.run))
-            elif want.cut:
-                line_in = self.trunks.wait_seconds(want.run.options.trunk)
+            elif want.cut or want.lacking:
+                line_in = self.trunks.wait_seconds(tuple(want.lacking) or want.run.options.trunk)
                 self._looks.at(want.run.id, TICK_SECONDS if line_in is None else line_in)
 
     def _place(self, run: CampaignRun, claimed: Claim, fresh_until: float) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from math import inf
 
 from sqlalchemy.orm import Session
 
+from contact_center.carriers import Carriers, Hand
 from contact_center.dialling import DialOrder, PlaceCall
 from contact_center.law.duties import Duties, duties
 from contact_center.law.rules import Clock
@@ -32,14 +33,27 @@ MOST_AT_ONCE = 50  # intents in one transaction: a burst must not hold the datab
 class Want:
     """Calls that a campaign is to place, with a line taken for each.
 
+    ``most``: how many; where its trunks carry different numbers, lines are taken of each kind, and there are more.
     ``taken``: when the lines were, in monotonic seconds; ``cut``: it wanted more than there were lines.
+    ``lacking``: trunks of which there was no line for the next leads.
     """
 
     run: CampaignRun
     lines: Sequence[str]
     taken: float
+    most: int
+    carriers: Carriers
     cut: bool = False
     open_zones: Sequence[str] = ()
+    lacking: Collection[str] = ()
+
+    def short_by(self, claimed: int) -> str:
+        """Why fewer calls than wanted came of it; empty where none is missing."""
+        if claimed >= self.most:
+            return ""
+        return (
+            "no free line on the trunks that may carry the next leads" if self.lacking else "no lead may be called now"
+        )
 
     @property
     def odds(self) -> Mapping[int, float] | None:
@@ -49,16 +63,24 @@ class Want:
         return {lead: forecast.odds for lead, forecast in self.run.coming.items()}
 
 
+def want_of(run: CampaignRun, trunks: Trunks, carriers: Carriers, most: int, now: float) -> Want | None:
+    """Up to ``most`` calls of a campaign with their lines; None where there is no line."""
+    groups = carriers.groups() if carriers.lists else [run.options.trunk]
+    lines = [line for names in groups for line in trunks.take_lines(names, most, now)]
+    lines.sort(key=lambda name: carriers.trunks.index(name) if carriers.lists else 0)
+    return Want(run, lines, now, min(most, len(lines)), carriers, cut=len(lines) < most) if lines else None
+
+
 def bundles(wants: Sequence[Want]) -> list[list[Want]]:
     """Wants that are stored together, in their order."""
     made: list[list[Want]] = []
     room = 0
     for want in wants:
-        if not made or len(want.lines) > room:
+        if not made or want.most > room:
             made.append([])
             room = MOST_AT_ONCE
         made[-1].append(want)
-        room -= len(want.lines)
+        room -= want.most
     return made
 
 
@@ -66,21 +88,25 @@ def take_leads(
     session: Session, bundle: Sequence[Want], odds: Sequence[Mapping[int, float] | None], at: datetime
 ) -> list[list[Claim]]:
     """The leads of each want, in the caller's transaction; ``odds``: of each want's leads, or None."""
-    return [
+    hands = [Hand(want.lines, want.carriers) for want in bundle]
+    taken = [
         claim(
             session,
             campaign_id=want.run.id,
-            want=len(want.lines),
+            want=want.most,
             now=at,
             open_zones=want.open_zones,
-            trunks=want.lines,
+            trunks=hand,
             max_attempts=want.run.options.max_attempts,
             kind=CallKind(want.run.mode.value),
             odds=known,
             profile=want.run.options.profile,
         )
-        for want, known in zip(bundle, odds, strict=True)
+        for want, hand, known in zip(bundle, hands, odds, strict=True)
     ]
+    for want, hand in zip(bundle, hands, strict=True):
+        want.lacking = hand.lacking
+    return taken
 
 
 def speechless(run: CampaignRun, placer: PlaceCall, language: str, at: datetime) -> str:

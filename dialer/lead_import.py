@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -19,6 +19,7 @@ from typing import Any, Literal, Self, TextIO
 
 from sqlalchemy import Engine
 
+from contact_center.carriers import ANY_TRUNK, Carriers
 from contact_center.clock import Clock
 from contact_center.console.spreadsheet import safe_cell
 from contact_center.errors import CallwrightError, UsageError
@@ -41,7 +42,11 @@ OnProgress = Callable[[int, int], None]
 
 @dataclass(slots=True)
 class ImportResult:
-    """What came of a file. ``dnc`` of the imported leads are on the do-not-call list and never dialled."""
+    """What came of a file.
+
+    Of the imported leads ``dnc`` are on the do-not-call list and never dialled, and ``not_carried`` are closed since
+    no trunk may carry their numbers.
+    """
 
     imported: int = 0
     duplicates: int = 0
@@ -49,6 +54,7 @@ class ImportResult:
     rejects_file: str | None = None
     seconds: float = 0.0
     dnc: int = 0
+    not_carried: int = 0
 
     def as_json(self) -> dict[str, Any]:
         """The contract's form."""
@@ -115,13 +121,17 @@ class _Rejects:
 
 @dataclass(slots=True)
 class LeadImporter:
-    """Imports files into one database. ``step`` bytes are told to ``on_progress`` as they are read."""
+    """Imports files into one database. ``step`` bytes are told to ``on_progress`` as they are read.
+
+    ``carriers_of``: the trunks that a campaign with such a ``trunk`` uses; without it nothing is asked of them.
+    """
 
     engine: Engine
     clock: Clock
     site: Site
     actor: str
     on_progress: OnProgress = field(default=lambda done, size: None)
+    carriers_of: Callable[[Sequence[str]], Carriers] = field(default=lambda named: ANY_TRUNK)
 
     def settle(self) -> int:
         """Bring imports whose program died to their end, or throw them away; how many leads came of it."""
@@ -195,13 +205,14 @@ class LeadImporter:
         done = 0
         while True:
             with writing(self.engine) as session:
-                released = admin_imports.release_next(session, key, self.clock.now())
+                released = admin_imports.release_next(session, key, self.clock.now(), self.carriers_of)
             if released is None:
                 return result
             done, waiting = done + 1, max(waiting, done + 1)
             result.imported += released.imported
             result.duplicates += released.duplicates
             result.dnc += released.dnc
+            result.not_carried += released.not_carried
             self.on_progress(waiting + done, 2 * waiting)
             time.sleep(GAP_SECONDS)
 

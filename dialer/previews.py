@@ -32,6 +32,7 @@ from contact_center.terms import AgentState, AgentStatus, CampaignMode, Campaign
 from contact_center.trunks import Trunks
 from dialer.calling_hours import CallingHours
 from dialer.campaign import CampaignRun, LiveCall
+from dialer.carriage import Carriage
 from dialer.fresh import Lists, Look
 from dialer.intents import order_of
 from dialer.ledger import Ledger
@@ -67,6 +68,7 @@ class Parts:
     trunks: Trunks
     ledger: Ledger
     lists: Lists
+    carriage: Carriage
     may_dial: Callable[[], bool]
     nothing_left: Callable[[CampaignRun, Sequence[str], datetime], Awaitable[None]]
 
@@ -93,7 +95,9 @@ class Previews:
         question = partial(
             preview_leads, campaign_id=run.id, open_zones=zones, profile=run.options.profile, now=at, few=few
         )
-        leads = await parts.writer.read(question)
+        leads = await parts.carriage.only_carried(run, await parts.writer.read(question), zones)
+        if leads is None:
+            return
         if not leads:
             await parts.nothing_left(run, zones, at)
         if run.state is not CampaignState.RUNNING or run.mode is not CampaignMode.PREVIEW or not parts.may_dial():
@@ -238,7 +242,8 @@ class Previews:
         """Write the intent down; None where the lead may not be called."""
         parts, run = self._parts, preview.run
         taken = parts.clock.monotonic()
-        line = parts.trunks.choose(run.options.trunk, taken)
+        names = parts.carriage.trunks_for(run, preview.lead.number)
+        line = parts.trunks.choose(names, taken) if names is not None else None
         if line is None:
             return None
         claim: Claim | None = None

@@ -7,8 +7,11 @@ from heapq import nsmallest
 
 from contact_center.terms import CampaignState
 from dialer.campaign import CampaignRun
-from dialer.floor import EVERYBODY
+from dialer.floor import EVERYBODY, Crew
 
+TICK_SECONDS = 0.5  # the longest time between two looks at a campaign that dials ahead, or that could not dial
+CAMPAIGNS_A_SECOND = 1000  # that dial ahead; more of them are looked at less often each
+SAFETY_SECONDS = 5.0  # between two looks at a campaign for which nothing happens
 LOOKED_AT = (CampaignState.RUNNING, CampaignState.ENDING)
 WOKEN = 16  # campaigns at most that one agent's or one call's change wakes at once
 
@@ -27,6 +30,14 @@ class Teams:
             self.running += run.state is CampaignState.RUNNING
             if run.state in LOOKED_AT or run.live:
                 self._teams.setdefault(run.team, []).append(run)
+
+    def rest_seconds(self, run: CampaignRun, crew: Crew) -> float | None:
+        """Until a campaign with these agents is looked at again if nothing happens; None: not before."""
+        if not crew.on_line:
+            return None
+        if not run.looks_ahead and not crew.idle:
+            return SAFETY_SECONDS
+        return max(TICK_SECONDS, self.running / CAMPAIGNS_A_SECOND)
 
     def users_of(self, team: str) -> list[CampaignRun]:
         """The campaigns that may use the agents of a team."""

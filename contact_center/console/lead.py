@@ -10,6 +10,7 @@ from rich.console import RenderableType
 from sqlalchemy.orm import Session
 
 from contact_center import numbers
+from contact_center.carriers import Carriers
 from contact_center.console.context import Console, console_of
 from contact_center.console.output import count, facts, local, table
 from contact_center.console.spreadsheet import CsvSheet, written
@@ -17,7 +18,7 @@ from contact_center.errors import UsageError
 from contact_center.lead_drafts import lead_draft
 from contact_center.store.admin import By, pairs
 from contact_center.store.admin_leads import add_lead, erase_number
-from contact_center.store.queries import find_campaign
+from contact_center.store.queries import campaign_options, find_campaign
 from contact_center.store.queries_leads import (
     SORTS,
     LeadFilter,
@@ -74,9 +75,11 @@ def add(
     draft = lead_draft(console.settings.site, number, pairs(values or [], "first_name=Ann"))
     with console.writing() as session:
         by = By(console.actor, console.clock.now())
-        lead = add_lead(session, by, find_campaign(session, campaign), draft)
+        owner = find_campaign(session, campaign)
+        lead = add_lead(session, by, owner, draft, Carriers.of(console.settings, campaign_options(owner).trunk))
         document = lead_document(lead, campaign)
     held = f", but is never called: it is {lead.reason}" if lead.state == LeadState.DNC else ""
+    held = f", but is closed: {lead.reason}" if lead.state == LeadState.CLOSED else held
     console.done(f"Lead {lead.id} ({lead.number}) is added to {campaign}{held}.", document)
     console.note_applies()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,11 +17,13 @@ from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.orm import Session
 from sqlmodel import col
 
+from contact_center.carriers import Carriers
 from contact_center.models import Campaign, Lead, LeadBatch, LeadImport
 from contact_center.store.admin import By
-from contact_center.store.admin_dnc import DNC_REASON, blocked_numbers
+from contact_center.store.admin_dnc import blocked_numbers
 from contact_center.store.admin_leads import LeadDraft
-from contact_center.store.queries import campaign_id
+from contact_center.store.carriage import state_of_new
+from contact_center.store.queries import campaign_id, campaign_options
 from contact_center.terms import LeadState
 
 BATCH_ROWS = 500
@@ -33,11 +36,12 @@ _FORSAKEN_AFTER = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """What became of one batch's rows; ``dnc`` of those imported will not be dialled."""
+    """What became of one batch's rows; ``dnc`` and ``not_carried`` of those imported will not be dialled."""
 
     imported: int
     duplicates: int
     dnc: int
+    not_carried: int
 
 
 def begin_import(session: Session, by: By, campaign: Campaign, dedupe: str) -> int:
@@ -64,8 +68,13 @@ def finish_reading(session: Session, import_id: int, at: datetime) -> None:
     )
 
 
-def release_next(session: Session, import_id: int, at: datetime) -> Released | None:
-    """Turn the next batch into leads. None: there is no batch left, and the import is forgotten."""
+def release_next(
+    session: Session, import_id: int, at: datetime, carriers_of: Callable[[Sequence[str]], Carriers]
+) -> Released | None:
+    """Turn the next batch into leads. None: there is no batch left, and the import is forgotten.
+
+    ``carriers_of``: the trunks that a campaign with such a ``trunk`` uses.
+    """
     batch = session.scalars(
         select(LeadBatch).where(col(LeadBatch.import_id) == import_id).order_by(col(LeadBatch.id)).limit(1)
     ).first()
@@ -73,7 +82,8 @@ def release_next(session: Session, import_id: int, at: datetime) -> Released | N
     if batch is None or row is None:
         discard(session, import_id)
         return None
-    released = _insert(session, row, batch.rows, at)
+    campaign = session.get_one(Campaign, row.campaign_id)
+    released = _insert(session, row, batch.rows, at, carriers_of(campaign_options(campaign).trunk))
     row.touched_at = at
     session.delete(batch)
     session.flush()
@@ -86,7 +96,9 @@ def batches_left(session: Session, import_id: int) -> int:
     return session.scalar(query) or 0
 
 
-def _insert(session: Session, row: LeadImport, rows: list[dict[str, Any]], at: datetime) -> Released:
+def _insert(
+    session: Session, row: LeadImport, rows: list[dict[str, Any]], at: datetime, carriers: Carriers
+) -> Released:
     numbers = [str(r["number"]) for r in rows]
     known = _known(session, row, numbers)
     blocked = blocked_numbers(session, numbers, row.campaign_id)
@@ -97,7 +109,7 @@ def _insert(session: Session, row: LeadImport, rows: list[dict[str, Any]], at: d
             if number in known:
                 continue
             known.add(number)
-        held = number in blocked
+        state, reason = state_of_new(number, is_blocked=number in blocked, carriers=carriers)
         leads.append(
             {
                 "campaign_id": row.campaign_id,
@@ -105,20 +117,20 @@ def _insert(session: Session, row: LeadImport, rows: list[dict[str, Any]], at: d
                 "zones": draft["zones"],
                 "priority": draft["priority"],
                 "fields": draft["fields"],
-                "state": LeadState.DNC if held else LeadState.NEW,
-                "reason": DNC_REASON if held else "",
+                "state": state,
+                "reason": reason,
                 "disposition": "",
                 "attempts": 0,
                 "dials": 0,
                 "last_agent": "",
                 "created_at": at,
-                "closed_at": at if held else None,
+                "closed_at": at if reason else None,
             }
         )
     if leads:
         session.connection().execute(insert(Lead), leads)
-    dnc = sum(1 for lead in leads if lead["state"] is LeadState.DNC)
-    return Released(len(leads), len(rows) - len(leads), dnc)
+    dnc, not_carried = (sum(lead["state"] is state for lead in leads) for state in (LeadState.DNC, LeadState.CLOSED))
+    return Released(len(leads), len(rows) - len(leads), dnc, not_carried)
 
 
 def _known(session: Session, row: LeadImport, numbers: list[str]) -> set[str]:

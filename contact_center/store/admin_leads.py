@@ -10,6 +10,7 @@ from sqlalchemy import String, cast, insert, or_, select, update
 from sqlalchemy.orm import Session
 from sqlmodel import col
 
+from contact_center.carriers import ANY_TRUNK, Carriers
 from contact_center.errors import CallwrightError, NotFound, UsageError
 from contact_center.models import (
     Attempt,
@@ -25,7 +26,8 @@ from contact_center.models import (
 from contact_center.models_api import ApiAnswer
 from contact_center.models_callbacks import Callback
 from contact_center.store.admin import By, shown
-from contact_center.store.admin_dnc import DNC_REASON, blocked_numbers
+from contact_center.store.admin_dnc import blocked_numbers
+from contact_center.store.carriage import NOT_CARRIED, state_of_new
 from contact_center.store.queries import campaign_id
 from contact_center.store.tables import table_of
 from contact_center.terms import CallbackState, LeadState
@@ -57,8 +59,8 @@ def checked_priority(text: str) -> int:
     return value
 
 
-def add_lead(session: Session, by: By, campaign: Campaign, draft: LeadDraft) -> Lead:
-    """One new lead. A number on the do-not-call list becomes a lead that is never dialled.
+def add_lead(session: Session, by: By, campaign: Campaign, draft: LeadDraft, carriers: Carriers = ANY_TRUNK) -> Lead:
+    """One new lead. A number on the do-not-call list, or that no trunk may carry, is a lead that is not dialled.
 
     Raises UsageError when the campaign has the number already.
     """
@@ -67,7 +69,7 @@ def add_lead(session: Session, by: By, campaign: Campaign, draft: LeadDraft) -> 
     if twin:
         raise UsageError(f"{draft.number} is already in campaign {campaign.name}: it is lead {twin.id}.")
     blocked = draft.number in blocked_numbers(session, [draft.number], key)
-    lead = Lead(**_row(key, draft, by, is_blocked=blocked))
+    lead = Lead(**_row(key, draft, by, is_blocked=blocked, carriers=carriers))
     session.add(lead)
     session.flush()
     payload = {"leads": [lead.id], "imported": 1}
@@ -77,16 +79,24 @@ def add_lead(session: Session, by: By, campaign: Campaign, draft: LeadDraft) -> 
 
 @dataclass(frozen=True, slots=True)
 class LeadsAdded:
-    """What came of many leads: ids of the new ones in the order given, how many of them are on the do-not-call list,
-    and how many were there already.
+    """What came of many leads: ids of the new ones in the order given, how many of them are on the do-not-call list
+    or may be carried by no trunk, and how many were there already.
     """
 
     ids: list[int]
     dnc: int
+    not_carried: int
     duplicates: int
 
 
-def add_leads(session: Session, by: By, campaign: Campaign, drafts: Sequence[LeadDraft], dedupe: str) -> LeadsAdded:
+def add_leads(
+    session: Session,
+    by: By,
+    campaign: Campaign,
+    drafts: Sequence[LeadDraft],
+    dedupe: str,
+    carriers: Carriers = ANY_TRUNK,
+) -> LeadsAdded:
     """Many new leads at once; ``dedupe`` (campaign, system or none) says whose numbers are passed over.
 
     At most some hundred in one call: the write lock is held meanwhile.
@@ -99,11 +109,13 @@ def add_leads(session: Session, by: By, campaign: Campaign, drafts: Sequence[Lea
         if dedupe == "none" or draft.number not in known:
             known.add(draft.number)
             fresh.append(draft)
-    rows = [_row(key, draft, by, is_blocked=draft.number in blocked) for draft in fresh]
+    rows = [_row(key, draft, by, is_blocked=draft.number in blocked, carriers=carriers) for draft in fresh]
     ids = list(session.connection().execute(_ADD_LEADS, rows).scalars()) if rows else []
     if ids:
         by.note(session, "campaign", campaign.name, "leads", {"leads": ids, "imported": len(ids)}, obey=True)
-    return LeadsAdded(ids, sum(draft.number in blocked for draft in fresh), len(drafts) - len(fresh))
+    listed = sum(draft.number in blocked for draft in fresh)
+    not_carried = sum(row["reason"] == NOT_CARRIED for row in rows)
+    return LeadsAdded(ids, listed, not_carried, len(drafts) - len(fresh))
 
 
 def _known_numbers(session: Session, key: int, numbers: Sequence[str], dedupe: str) -> set[str]:
@@ -113,21 +125,22 @@ def _known_numbers(session: Session, key: int, numbers: Sequence[str], dedupe: s
     return set(session.scalars(query if dedupe == "system" else query.where(col(Lead.campaign_id) == key)))
 
 
-def _row(campaign: int, draft: LeadDraft, by: By, *, is_blocked: bool) -> dict[str, Any]:
+def _row(campaign: int, draft: LeadDraft, by: By, *, is_blocked: bool, carriers: Carriers) -> dict[str, Any]:
+    state, reason = state_of_new(draft.number, is_blocked=is_blocked, carriers=carriers)
     return {
         "campaign_id": campaign,
         "number": draft.number,
         "zones": draft.zones,
         "priority": draft.priority,
         "fields": draft.fields,
-        "state": LeadState.DNC.value if is_blocked else LeadState.NEW.value,
-        "reason": DNC_REASON if is_blocked else "",
+        "state": state.value,
+        "reason": reason,
         "disposition": "",
         "attempts": 0,
         "dials": 0,
         "last_agent": "",
         "created_at": by.at,
-        "closed_at": by.at if is_blocked else None,
+        "closed_at": by.at if reason else None,
     }
 
 

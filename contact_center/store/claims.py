@@ -9,15 +9,18 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import cycle, islice
 from typing import Any
 
 from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy.orm import Session
 
+from contact_center.carriers import Hand
 from contact_center.clock import iso
 from contact_center.crash_points import reached
 from contact_center.ids import new_id
 from contact_center.models import Attempt, Call, Instant, Lead
+from contact_center.store.carriage import NOT_CARRIED
 from contact_center.store.changes import add_event, add_first_events
 from contact_center.store.claim_sql import CLASSES, earliest, first, heads, pairs, zones_sql
 from contact_center.store.law_claims import held_by_law, put_off
@@ -94,7 +97,7 @@ def claim(
     want: int,
     now: datetime,
     open_zones: Collection[str] | None,
-    trunks: Sequence[str],
+    trunks: Sequence[str] | Hand,
     max_attempts: int,
     kind: CallKind,
     odds: Mapping[int, float] | None = None,
@@ -102,35 +105,33 @@ def claim(
 ) -> list[Claim]:
     """Take up to ``want`` leads in the contract's order, inside the caller's writing transaction.
 
-    ``open_zones``: the ``zones`` keys in which it may ring now, None for all. ``trunks``: the i-th lead goes
-    to ``trunks[i % len(trunks)]``. ``max_attempts``: 0 for no limit. Nothing is taken unless the campaign is
-    running in this very transaction. Leads on a do-not-call list and those whose attempts are used up are
-    set aside on the way, and those whom the law of ``profile`` protects for now are put off. ``odds``: that a
-    person answers, by lead's id, where the campaign chooses by them.
+    ``open_zones``: the ``zones`` keys in which it may ring now, None for all. ``trunks``: lines taken, of
+    which each lead gets the first that may carry its number; named alone, the i-th lead goes to
+    ``trunks[i % len(trunks)]``. ``max_attempts``: 0 for no limit. Nothing is taken unless the campaign is
+    running in this very transaction. Leads on a do-not-call list, those whose attempts are used up and those that
+    no trunk may carry are set aside on the way, and those whom the law of ``profile`` protects for now are put off.
+    ``odds``: that a person answers, by lead's id, where the campaign chooses by them.
     """
     if want <= 0 or not trunks:
         return []
+    hand = trunks if isinstance(trunks, Hand) else Hand(list(islice(cycle(trunks), want)))
     zones = None if open_zones is None else frozenset(open_zones)
     claims: list[Claim] = []
     set_aside = 0
-    while len(claims) < want and set_aside < SET_ASIDE_LIMIT:
-        few = want if not set_aside else max(want - len(claims), 50)
+    passed: set[int] = set()  # no line is left that may carry them
+    while len(claims) < want and max(set_aside, len(passed)) < SET_ASIDE_LIMIT:
+        few = (want if not set_aside else max(want - len(claims), 50)) + 2 * len(passed)
         campaign, rows = _candidates(session, campaign_id, zones, now, few, odds)
-        aside = _set_aside(session, rows, max_attempts, profile, now, agent_is_sure=kind is CallKind.PREVIEW)
-        # One lead per number: a second one is passed over from here on, its number being on the line.
-        by_number: dict[str, Any] = {}
-        for row in rows:
-            if row.id not in aside and len(claims) + len(by_number) < want:
-                by_number.setdefault(row.number, row)
-        if not by_number and not aside:
+        reasons = _reasons_against(rows, max_attempts, hand)
+        aside = _set_aside(session, rows, reasons, profile, now, agent_is_sure=kind is CallKind.PREVIEW)
+        may_be = [row for row in rows if row.id not in aside and row.id not in passed]
+        by_number, without = hand.deal(may_be, want - len(claims))
+        if not by_number and not aside and not without:
             break
-        taken = [
-            _new_claim(row, campaign_id, campaign, kind, trunks[(len(claims) + index) % len(trunks)], now)
-            for index, row in enumerate(by_number.values())
-        ]
-        claims += _dial(session, taken)
+        claims += _dial(session, [_new_claim(row, campaign_id, campaign, kind, line, now) for row, line in by_number])
         set_aside += len(aside)
-        if not aside and len(by_number) == len(rows) < few:
+        passed |= without
+        if not aside and len(by_number) + len(passed) == len(rows) < few:
             break  # there are no more
     if claims:
         reached("intent_chosen")
@@ -175,17 +176,23 @@ def take_row(
     queued_at: datetime,
 ) -> Claim | None:
     """Take this very lead, shown since ``queued_at``, unless a list, its attempts or the law hold it back."""
-    if _set_aside(session, [row], max_attempts, profile, now, agent_is_sure=kind is CallKind.PREVIEW):
+    reasons = _reasons_against([row], max_attempts)
+    if _set_aside(session, [row], reasons, profile, now, agent_is_sure=kind is CallKind.PREVIEW):
         return None
     taken = replace(_new_claim(row, campaign_id, campaign, kind, trunk, now), queued_at=queued_at)
     return _dial(session, [taken])[0]
 
 
 def _set_aside(
-    session: Session, rows: Sequence[Any], max_attempts: int, profile: str, now: datetime, *, agent_is_sure: bool
+    session: Session,
+    rows: Sequence[Any],
+    against: Mapping[int, tuple[LeadState, str]],
+    profile: str,
+    now: datetime,
+    *,
+    agent_is_sure: bool,
 ) -> set[int]:
-    """Take those out who must not be dialled, now or any more; their ids."""
-    against = _reasons_against(rows, max_attempts)
+    """Take those out who must not be dialled, any more for the reasons ``against`` or by law; their ids."""
     for row in rows:
         if row.id in against:
             _put_aside(session, row, now, *against[row.id])
@@ -205,7 +212,9 @@ def _better_first(rows: list[Any], odds: Mapping[int, float]) -> list[Any]:
     return sorted(rows, key=lambda row: -odds.get(row.id, average))
 
 
-def _reasons_against(rows: Sequence[Any], max_attempts: int) -> dict[int, tuple[LeadState, str]]:
+def _reasons_against(
+    rows: Sequence[Any], max_attempts: int, hand: Hand | None = None
+) -> dict[int, tuple[LeadState, str]]:
     """Which of these leads must not be dialled any more, with their new state and the reason."""
     against: dict[int, tuple[LeadState, str]] = {}
     for row in rows:
@@ -213,6 +222,8 @@ def _reasons_against(rows: Sequence[Any], max_attempts: int) -> dict[int, tuple[
             against[row.id] = (LeadState.DNC, "on a do-not-call list")
         elif max_attempts and row.attempts >= max_attempts:
             against[row.id] = (LeadState.CLOSED, f"all {max_attempts} attempts used")
+        elif hand is not None and not hand.may_carry(row.number):
+            against[row.id] = (LeadState.CLOSED, NOT_CARRIED)
     return against
 
 

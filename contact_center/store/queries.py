@@ -14,8 +14,9 @@ from contact_center.clock import iso
 from contact_center.errors import NotFound
 from contact_center.models import Agent, Attempt, Campaign, Outbox, PaceNote
 from contact_center.options import CampaignOptions
+from contact_center.store.carriage import not_carried_count
 from contact_center.store.claims import lead_counts
-from contact_center.terms import AgentState, AttemptState, Outcome
+from contact_center.terms import AgentState, AttemptState, LeadState, Outcome
 
 OCCUPANCY_SECONDS = 900.0
 """How far back an occupancy looks, unless the campaign was started later."""
@@ -141,15 +142,16 @@ def pace_decisions(session: Session, campaign: int) -> list[dict[str, Any]]:
 
 
 def campaign_document(session: Session, campaign: Campaign, now: datetime) -> dict[str, Any]:
-    """The contract's `campaign`, with team, options and instants."""
+    """The contract's `campaign`, with team, options and instants; ``not_carried``: of its closed leads."""
     key = campaign_id(campaign)
-    results = result_counts(session, key)
+    leads, results = lead_counts(session, key), result_counts(session, key)
     return {
         "name": campaign.name,
         "mode": str(campaign.mode),
         "state": str(campaign.state),
         "multiplier": campaign.multiplier,
-        "leads": lead_counts(session, key),
+        "leads": leads,
+        "not_carried": not_carried_count(session, key) if leads[LeadState.CLOSED] else 0,
         "live": live_counts(session, key),
         "answered": results["answered"],
         "connected": results["connected"],

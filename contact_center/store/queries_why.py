@@ -13,6 +13,7 @@ from sqlalchemy import bindparam, func, select, text
 from sqlalchemy.orm import Session
 from sqlmodel import col
 
+from contact_center.carriers import Carriers
 from contact_center.clock import iso
 from contact_center.law.places import Places
 from contact_center.law.windows import is_open, next_opening
@@ -20,6 +21,7 @@ from contact_center.models import Attempt, Campaign, Instant, Lead, TrunkNote
 from contact_center.options import CampaignOptions
 from contact_center.settings import Settings
 from contact_center.store.admin_dnc import blocked_numbers
+from contact_center.store.carriage import NOT_CARRIED, not_carried_count
 from contact_center.store.claim_sql import CLASSES, LeadClass
 from contact_center.store.claims import campaign_exhausted, next_due_at, zones_of
 from contact_center.store.law_why import LawReason, why_law_holds, why_law_slows
@@ -69,15 +71,17 @@ class Circumstances:
 
 def why_lead(session: Session, lead: Lead, seen: Circumstances) -> list[Reason]:
     """All that holds this lead back, and what comes before it; empty: it is dialled at once."""
-    own = list(_ended(lead))
-    if own:
-        return own
     campaign = session.get(Campaign, lead.campaign_id)
     assert campaign is not None
     options, is_preview = campaign_options(campaign), campaign.mode == CampaignMode.PREVIEW
+    carriers = Carriers.of(seen.settings, options.trunk)
+    own = list(_ended(lead, carriers))
+    if own:
+        return own
     reasons = [
         *_campaign_state(campaign),
         *_forbidden(session, lead, options),
+        *_not_carried(lead, carriers),
         *_by_law(why_law_holds(session, lead, options, seen.now, agent_is_sure=is_preview)),
         *_not_due(lead, seen),
         *_line(session, lead),
@@ -97,6 +101,9 @@ def why_campaign(session: Session, campaign: Campaign, seen: Circumstances) -> l
         reasons.append(Reason("no_leads", "No lead is left that waits to be called."))
     else:
         reasons += _nothing_due(session, campaign, options, seen)
+    if held := not_carried_count(session, campaign_id(campaign)):
+        noun = "lead is" if held == 1 else "leads are"
+        reasons.append(Reason("not_carried", f"{held} {noun} closed: {NOT_CARRIED}.", binds=False))
     reasons += around(session, campaign, options, seen)
     reasons += _by_law(why_law_slows(session, campaign, seen.now, seen.site_zone))
     reasons += _last_pace(session, campaign)
@@ -111,11 +118,20 @@ def around(session: Session, campaign: Campaign, options: CampaignOptions, seen:
     yield from _agents(session, campaign)
 
 
-def _ended(lead: Lead) -> Iterator[Reason]:
+def _not_carried(lead: Lead, carriers: Carriers) -> Iterator[Reason]:
+    if not carriers.carry(lead.number):
+        yield Reason("not_carried", carriers.why_not(lead.number))
+
+
+def _ended(lead: Lead, carriers: Carriers) -> Iterator[Reason]:
     because = f": {lead.reason}" if lead.reason else ""
     came = f" It came to {lead.disposition}." if lead.disposition else ""
     if lead.state == LeadState.DONE:
         yield Reason("done", f"The customer was served; no further call is planned.{came}")
+    elif lead.state == LeadState.CLOSED and lead.reason == NOT_CARRIED:
+        again = "A trunk may carry its number now: it waits again as soon as serve has seen that."
+        told = carriers.why_not(lead.number) if not carriers.carry(lead.number) else again
+        yield Reason("not_carried", f"The lead is closed: {NOT_CARRIED}. {told}")
     elif lead.state == LeadState.CLOSED:
         yield Reason("closed", f"The lead is closed{because}.{came}")
     elif lead.state == LeadState.DNC:

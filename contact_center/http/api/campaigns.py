@@ -10,6 +10,7 @@ from fastapi.responses import Response
 from sqlalchemy.orm import Session
 from starlette.requests import Request
 
+from contact_center.carriers import Carriers
 from contact_center.errors import CallwrightError, UsageError
 from contact_center.http.api import shapes
 from contact_center.http.api.bodies import CampaignKeys, LeadIn, LeadsIn
@@ -18,10 +19,11 @@ from contact_center.http.api.gate import Allow, any_text
 from contact_center.http.api.masking import Hidden
 from contact_center.http.api.tokens import Caller
 from contact_center.lead_drafts import lead_draft
+from contact_center.models import Campaign
 from contact_center.store import admin_campaigns
 from contact_center.store.admin import By
 from contact_center.store.admin_leads import LeadDraft, add_lead, add_leads
-from contact_center.store.queries import campaign_document, find_campaign, list_campaigns
+from contact_center.store.queries import campaign_document, campaign_options, find_campaign, list_campaigns
 from contact_center.store.queries_leads import lead_document
 from contact_center.store.queries_why import Circumstances, campaign_facts, why_campaign, why_document
 from contact_center.terms import ApiRole
@@ -121,7 +123,7 @@ async def _push_one(desk: ApiDesk, request: Request, caller: Caller, name: str, 
     def push(session: Session, by: By) -> dict[str, Any]:
         campaign = find_campaign(session, name)
         try:
-            lead = add_lead(session, by, campaign, draft)
+            lead = add_lead(session, by, campaign, draft, _carriers(desk, campaign))
         except UsageError as error:  # the only one left: the campaign has it
             raise CallwrightError(str(error)) from None
         return Hidden.for_(session, caller).lead(lead_document(lead, campaign.name))
@@ -133,11 +135,16 @@ async def _push_many(desk: ApiDesk, request: Request, caller: Caller, name: str,
     drafts, rejected = await desk.prepare(lambda: _drafts(desk, given))
 
     def push(session: Session, by: By) -> dict[str, Any]:
-        added = add_leads(session, by, find_campaign(session, name), drafts, given.dedupe)
+        campaign = find_campaign(session, name)
+        added = add_leads(session, by, campaign, drafts, given.dedupe, _carriers(desk, campaign))
         counts = {"imported": len(added.ids), "duplicates": added.duplicates, "rejected": len(rejected)}
-        return {**counts, "dnc": added.dnc, "leads": added.ids, "rejects": rejected}
+        return {**counts, "dnc": added.dnc, "not_carried": added.not_carried, "leads": added.ids, "rejects": rejected}
 
     return await desk.act(request, caller, push)
+
+
+def _carriers(desk: ApiDesk, campaign: Campaign) -> Carriers:
+    return Carriers.of(desk.settings, campaign_options(campaign).trunk)
 
 
 def _drafts(desk: ApiDesk, given: LeadsIn) -> tuple[list[LeadDraft], list[dict[str, Any]]]:

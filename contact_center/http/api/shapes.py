@@ -23,6 +23,7 @@ class Campaign(Document):
     state: str
     multiplier: float
     leads: dict[str, int]
+    not_carried: int
     live: dict[str, int]
     answered: int
     connected: int
@@ -61,6 +62,7 @@ class LeadsPushed(Document):
     duplicates: int
     rejected: int
     dnc: int
+    not_carried: int
     leads: list[int]
     rejects: list[dict[str, Any]]
 

@@ -41,7 +41,7 @@ def test_a_plain_file_becomes_leads(cli: Cli) -> None:
     )
     result = cli.json("lead", "import", "spring", file)
     assert result.pop("seconds") > 0
-    assert result == {"imported": 2, "duplicates": 0, "rejected": 0, "rejects_file": None, "dnc": 0}
+    assert result == {"imported": 2, "duplicates": 0, "rejected": 0, "rejects_file": None, "dnc": 0, "not_carried": 0}
     ann, bob = leads(cli)
     assert (ann["number"], ann["priority"], ann["timezones"]) == (ANN, 5, ["Europe/Paris"])
     assert ann["fields"] == {"first_name": "Ann", "shoe_size": "38"}

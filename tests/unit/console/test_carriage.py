@@ -1,0 +1,48 @@
+"""What commands say of leads that no trunk of their campaign may carry."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.unit.console.support import Cli
+
+ANN, DANE = "+442079460018", "+4532123456"
+CLOSED = "no trunk of the campaign may carry the number (allowed_prefixes)"
+
+
+@pytest.fixture
+def british(cli: Cli) -> Cli:
+    """A campaign whose only trunk carries British numbers."""
+    with cli.config.open("a", encoding="utf-8") as file:
+        file.write('allowed_prefixes = ["+44"]\n')
+    cli.ok("campaign", "add", "spring", "--mode", "power")
+    return cli
+
+
+def test_an_import_says_how_many_leads_no_trunk_may_carry_and_they_are_counted(british: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "leads.csv"
+    file.write_text(f"phone\n{ANN}\n{DANE}\n+12025550123\n")
+    assert f"2 of them are closed: {CLOSED}" in british.ok("lead", "import", "spring", str(file))
+    shown = british.json("campaign", "show", "spring")
+    assert (shown["leads"]["new"], shown["leads"]["closed"], shown["not_carried"]) == (1, 2, 2)
+    told = [reason["detail"] for reason in british.json("why", "campaign", "spring")["reasons"]]
+    assert f"2 leads are closed: {CLOSED}." in told
+
+
+def test_a_lead_that_is_added_says_so_and_why_names_the_lists(british: Cli) -> None:
+    assert f"but is closed: {CLOSED}" in british.ok("lead", "add", "spring", DANE)
+    [reason] = british.json("why", "lead", "1")["reasons"]
+    assert reason["rule"] == "not_carried"
+    assert f"{DANE} may not be called: trunk.main.allowed_prefixes has only +44." in reason["detail"]
+
+
+def test_a_lead_that_waited_before_the_list_came_is_told_of_before_it_is_closed(cli: Cli) -> None:
+    cli.ok("campaign", "add", "spring", "--mode", "power")
+    cli.ok("lead", "add", "spring", DANE)
+    with cli.config.open("a", encoding="utf-8") as file:
+        file.write('allowed_prefixes = ["+44"]\n')
+    found = cli.json("why", "lead", "1")
+    assert found["dialable"] is False
+    assert "not_carried" in [reason["rule"] for reason in found["reasons"]]
