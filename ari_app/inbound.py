@@ -16,7 +16,7 @@ from ari_app.agent_leg import AdoptedLeg, Leg
 from ari_app.callback_caller import CallerOrders
 from ari_app.channel import Channel, GoneKind
 from ari_app.errors import AriError, HungUp
-from ari_app.inbound_outside import put_through, still_outside
+from ari_app.inbound_outside import Outside, put_through, still_outside
 from ari_app.inbound_talk import Talk
 from ari_app.inbound_told import InboundTold
 from ari_app.inbound_words import Words
@@ -365,9 +365,7 @@ class InboundCall:
         if following is not None:
             return following
         await self._music.stop()
-        if way.kind == "number" and await put_through(
-            self._env, self.channel, self.caller, way.target, self._clock, self.log
-        ):
+        if way.kind == "number" and await self._outside(way.target, rules.options.trunk):
             return None
         await self._words.say(
             "overflow_message", self._desk.prompts.overflow(rules.options.overflow_message, self._language)
@@ -375,8 +373,9 @@ class InboundCall:
         self.log.add(story.Left(self._now(), Party.SYSTEM))
         return None
 
-    async def _outside(self, number: str) -> bool:
-        return await put_through(self._env, self.channel, self.caller, number, self._clock, self.log)
+    async def _outside(self, number: str, trunks: tuple[str, ...]) -> bool:
+        to = Outside(number, trunks)
+        return await put_through(self._env, self.channel, self.caller, to, self._clock, self.log)
 
     # -- the end --------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from ari_app.channel import Channel
@@ -14,11 +15,20 @@ from contact_center import story
 from contact_center.terms import Party, VisitEnd
 
 
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """A number outside, and the trunks by which his queue calls it, in order of preference; empty: every trunk."""
+
+    number: str
+    trunks: tuple[str, ...] = ()
+
+
 async def put_through(
-    env: Services, channel: Channel, caller: Caller, number: str, dead_man: DeadMan, calls: story.CallLog
+    env: Services, channel: Channel, caller: Caller, to: Outside, dead_man: DeadMan, calls: story.CallLog
 ) -> bool:
     """Connect him with a number outside, until one of them leaves; False where nobody answers there."""
-    outside = OutsideCall(env, channel, f"cw-{caller.call_id}-o", number, caller.number)
+    number = to.number
+    outside = OutsideCall(env, channel, f"cw-{caller.call_id}-o", number, caller.number, to.trunks)
     async with outside.answered() as there:
         if not there:
             return False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import structlog
@@ -22,10 +22,12 @@ log = structlog.get_logger(__name__)
 
 
 class OutsideCall:
-    """The leg to the number; the caller hears ringback until it answers."""
+    """The leg to the number, by one of ``trunks`` (empty: of all); the caller hears ringback until it answers."""
 
-    def __init__(self, env: Services, caller: Channel, channel_id: str, number: str, shown: str) -> None:
-        self.channel = env.ari.channel(channel_id)
+    def __init__(
+        self, env: Services, caller: Channel, channel_id: str, number: str, shown: str, trunks: Sequence[str]
+    ) -> None:
+        self.channel, self._trunks = env.ari.channel(channel_id), trunks
         self._env, self._caller, self._number, self._shown = env, caller, number, shown
 
     @asynccontextmanager
@@ -40,7 +42,7 @@ class OutsideCall:
             bridge = await leg.enter_async_context(self._env.bridges.take())
             await self._caller.ring()
             leg.push_async_callback(self.channel.hang_up)
-            trunks = trunks_for(self._env.settings, (), self._number)
+            trunks = trunks_for(self._env.settings, self._trunks, self._number)
             trunk = await take_line(self._env, self.channel, trunks)
             dialled = self._env.ari.dial(
                 self._env.trunks.dial_string(trunk, self._number),

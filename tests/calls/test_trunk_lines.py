@@ -163,6 +163,26 @@ def test_a_caller_is_sent_to_a_number_outside_only_by_a_line_that_may_carry_it(l
     run_virtual(life())
 
 
+@pytest.mark.parametrize(("named", "carrier"), [("", "main"), ("spare", "spare"), ("spare,main", "spare")])
+def test_an_overflow_to_a_number_goes_by_the_trunks_of_its_queue(named, carrier):
+    async def life() -> None:
+        trunks = {"main": {"host": "192.0.2.1"}, "spare": {"host": "192.0.2.2"}}
+        async with queue_world(trunk=trunks, **SITE) as centre:
+            centre.world.fake.far("PJSIP/callwright-trunk-*", ANSWERS)
+            centre.queue("sales", dids=DID, max_wait="2", overflow=f"number:{OTHER}", trunk=named)
+            caller = centre.call()
+            await asyncio.sleep(6)
+            [leg] = centre.world.fake.dialled("PJSIP/callwright-trunk-*")
+            assert leg.endpoint.startswith(f"PJSIP/callwright-trunk-{carrier}/")
+            assert centre.world.fake.together(caller.id, leg.id)
+            assert [lines(centre, name)[0] for name in trunks] == [int(name == carrier) for name in trunks]
+            centre.world.fake.hang_up(caller.id)
+            await centre.settled()
+            centre.world.assert_nothing_left()
+
+    run_virtual(life())
+
+
 @on_virtual_clock
 async def test_callers_of_a_trunk_take_its_lines_until_they_have_gone():
     async with queue_world(**trunk(max_channels=3, reserve_inbound=1)) as centre:
