@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from contact_center.own_agents import OwnAgents
 from contact_center.settings import Settings
 
 
@@ -55,10 +56,13 @@ ANY_TRUNK = Carriers()
 
 
 class Hand:
-    """Lines that were taken before it is known who is called by them. ``lacking``: trunks of which more were wanted."""
+    """Lines that were taken before it is known who is called by them. ``lacking``: trunks of which more were wanted.
 
-    def __init__(self, lines: Sequence[str], carriers: Carriers | None = None) -> None:
-        self._left, self._carriers = list(lines), carriers
+    ``own``: leads that wait for an agent of their own are passed over.
+    """
+
+    def __init__(self, lines: Sequence[str], carriers: Carriers | None = None, own: OwnAgents | None = None) -> None:
+        self._left, self._carriers, self._own = list(lines), carriers, own
         self.lacking: set[str] = set()
 
     def deal(self, rows: Iterable[Any], most: int) -> tuple[list[tuple[Any, str]], set[int]]:
@@ -73,11 +77,15 @@ class Hand:
                 break
             if row.number in by_number:
                 continue
+            if self._own is not None and self._own.keep(row.last_agent, row.next_attempt_at):
+                without.add(row.id)
+                continue
             line = self._line_for(row.number)
             if line is None:
                 without.add(row.id)
             else:
                 by_number[row.number] = (row, line)
+                self._own = self._own and self._own.with_call_for(row.last_agent)
         return list(by_number.values()), without
 
     def _line_for(self, number: str) -> str | None:

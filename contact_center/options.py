@@ -175,6 +175,7 @@ class CampaignOptions(Options):
     ``trunk``: names in order of preference, empty for every trunk of the settings. ``lockout``: how long somebody is
     left alone for whom nobody was free, where that is longer than the law asks and than any retry. ``seller``,
     ``product``, ``audience`` and ``script`` are only written down, for the record of each call (`report evidence`).
+    ``sticky_seconds``: how long a due lead is kept for the agent who served it, while he is busy (with ``sticky``).
     ``amd_action``: what becomes of a call that ``amd`` takes for a machine's.
     """
 
@@ -206,6 +207,7 @@ class CampaignOptions(Options):
     amd_action: Literal["hangup", "message", "agent"] = "hangup"
     amd_message: Annotated[str, Field(max_length=1000)] = ""
     sticky: Flag = True
+    sticky_seconds: Annotated[Span, Field(le=86400)] = 0.0
     hide_number: Flag = False
     record: Flag = False
     record_announcement: Annotated[str, Field(max_length=1000)] = ""
@@ -234,7 +236,8 @@ class QueueOptions(Options):
     able to do, as danish:3; each ``skills_relax`` of waiting (0: never) takes one level off. A callback is offered to
     whoever will wait longer than ``callback_wait`` or stands at ``callback_position`` or behind it; to everybody while
     both are 0. ``callback_abandoned``: who hangs up while he waits is called back. ``callback_abroad``: keyed numbers
-    may be of any country. ``trunk``: those that carry callbacks, in order of preference; empty: every trunk.
+    may be of any country. ``trunk``: those that carry callbacks and an overflow
+    to a number, in order of preference; empty: every trunk.
     """
 
     dids: Names = ()

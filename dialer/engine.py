@@ -36,7 +36,7 @@ from dialer.campaign import CampaignRun, LiveCall, Past
 from dialer.carriage import Carriage
 from dialer.floor import AgentEvent, Floor
 from dialer.fresh import Lists
-from dialer.intents import MOST_AT_ONCE, Want, bundles, order_of, speechless, take_leads, want_of
+from dialer.intents import MOST_AT_ONCE, Want, bundles, order_of, own_agents, speechless, take_leads, want_of
 from dialer.ledger import Ledger
 from dialer.looks import Looks
 from dialer.notes import Notes
@@ -285,7 +285,8 @@ class Dialer:
         if want <= 0:
             self._notes.take(run, at, "the pace" if self._floor.crew(run.team).idle else "no free agent", 0)
             return None
-        made = want_of(run, self.trunks, self.carriage.of(run), min(want, MOST_AT_ONCE), now)
+        own = own_agents(run, self._floor.roster, at)
+        made = want_of(run, self.trunks, self.carriage.of(run), own, min(want, MOST_AT_ONCE), now)
         if made is None:
             self._notes.take(run, at, "no free line on the trunks", 0)
             self._starved.add(run.id)

@@ -13,6 +13,8 @@ from contact_center.carriers import Carriers, Hand
 from contact_center.dialling import DialOrder, PlaceCall
 from contact_center.law.duties import Duties, duties
 from contact_center.law.rules import Clock
+from contact_center.own_agents import OwnAgents
+from contact_center.roster import Roster
 from contact_center.settings import Settings
 from contact_center.silent_text import silent_text
 from contact_center.store.claims import Claim, claim
@@ -43,6 +45,7 @@ class Want:
     taken: float
     most: int
     carriers: Carriers
+    own: OwnAgents | None = None
     cut: bool = False
     open_zones: Sequence[str] = ()
     lacking: Collection[str] = ()
@@ -63,12 +66,20 @@ class Want:
         return {lead: forecast.odds for lead, forecast in self.run.coming.items()}
 
 
-def want_of(run: CampaignRun, trunks: Trunks, carriers: Carriers, most: int, now: float) -> Want | None:
+def own_agents(run: CampaignRun, roster: Roster, at: datetime) -> OwnAgents | None:
+    """For whom leads of a campaign wait; None where they do not."""
+    expected = (call.order.prefer_agent for call in run.live.values() if call.connected is None)
+    return OwnAgents.of(run.options, run.team, roster, expected, at)
+
+
+def want_of(
+    run: CampaignRun, trunks: Trunks, carriers: Carriers, own: OwnAgents | None, most: int, now: float
+) -> Want | None:
     """Up to ``most`` calls of a campaign with their lines; None where there is no line."""
     groups = carriers.groups() if carriers.lists else [run.options.trunk]
     lines = [line for names in groups for line in trunks.take_lines(names, most, now)]
     lines.sort(key=lambda name: carriers.trunks.index(name) if carriers.lists else 0)
-    return Want(run, lines, now, min(most, len(lines)), carriers, cut=len(lines) < most) if lines else None
+    return Want(run, lines, now, min(most, len(lines)), carriers, own, cut=len(lines) < most) if lines else None
 
 
 def bundles(wants: Sequence[Want]) -> list[list[Want]]:
@@ -88,7 +99,7 @@ def take_leads(
     session: Session, bundle: Sequence[Want], odds: Sequence[Mapping[int, float] | None], at: datetime
 ) -> list[list[Claim]]:
     """The leads of each want, in the caller's transaction; ``odds``: of each want's leads, or None."""
-    hands = [Hand(want.lines, want.carriers) for want in bundle]
+    hands = [Hand(want.lines, want.carriers, want.own) for want in bundle]
     taken = [
         claim(
             session,

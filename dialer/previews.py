@@ -34,11 +34,13 @@ from dialer.calling_hours import CallingHours
 from dialer.campaign import CampaignRun, LiveCall
 from dialer.carriage import Carriage
 from dialer.fresh import Lists, Look
-from dialer.intents import order_of
+from dialer.intents import order_of, own_agents
 from dialer.ledger import Ledger
 
 SKIPPED_SECONDS = 300.0  # how long an agent is not shown a lead again that he let pass, or has just had
 SPARE_LEADS = 20  # looked at beyond the agents there are, for leads that others are shown or have skipped
+
+SPARE_LEADS_KEPT = 200  # the same, where leads may wait for agents of their own
 
 log = structlog.get_logger(__name__)
 
@@ -91,7 +93,9 @@ class Previews:
             return
         run.look_at = None
         zones = await parts.hours.open_zones(run, at)
-        few = len(list(self._free(run))) + len(self.shown) + len(self._skipped) + SPARE_LEADS
+        own = own_agents(run, parts.roster, at)
+        spare = SPARE_LEADS if own is None else SPARE_LEADS_KEPT
+        few = len(list(self._free(run))) + len(self.shown) + len(self._skipped) + spare
         question = partial(
             preview_leads, campaign_id=run.id, open_zones=zones, profile=run.options.profile, now=at, few=few
         )
@@ -104,9 +108,12 @@ class Previews:
             return
         taken = {preview.lead.number for preview in self.shown.values()}
         for lead in leads:
-            if lead.number not in taken and (seat := self._seat_for(run, lead)):
+            let_pass = (lead.id, lead.last_agent) in self._skipped
+            kept = own is not None and not let_pass and own.keep(lead.last_agent, lead.due_at)
+            if lead.number not in taken and not kept and (seat := self._seat_for(run, lead)):
                 taken.add(lead.number)
                 self._show(run, lead, seat, at)
+                own = own and own.with_call_for(seat.ext)
 
     def _free(self, run: CampaignRun) -> Iterator[Seat]:
         """Agents of its team who wait for a call, the one who has waited longest first."""

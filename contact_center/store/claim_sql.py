@@ -21,7 +21,7 @@ from contact_center.store.prepared import Prepared
 from contact_center.store.tables import table_of
 
 _LEAD = table_of(Lead)
-_TAKEN = ("id", "number", "zones", "priority", "attempts", "dials", "last_agent", "fields")
+_TAKEN = ("id", "number", "zones", "priority", "attempts", "dials", "last_agent", "next_attempt_at", "fields")
 _FORBIDDEN = "EXISTS (SELECT 1 FROM dnc WHERE dnc.number = lead.number AND dnc.campaign_id IN (0, :campaign))"
 _NO_LIVE_CALL = "NOT EXISTS (SELECT 1 FROM attempt WHERE attempt.live_number = lead.number)"
 _ZONES_PER_QUERY = 100  # SQLite joins at most 500 selects into one

@@ -25,11 +25,12 @@ SHOWN, OVER = "agent.preview", "agent.preview_over"
 
 @dataclass(frozen=True, slots=True)
 class PreviewLead:
-    """What an agent is shown. ``last_agent``: who served him before."""
+    """What an agent is shown. ``last_agent``: who served him before; ``due_at``: since when it may be called again."""
 
     id: int
     number: str
     last_agent: str
+    due_at: datetime | None
     fields: dict[str, Any]
 
 
@@ -43,7 +44,7 @@ def preview_leads(
     listed = blocked_numbers(session, [lead.number for lead in leads], campaign_id)
     held = held_by_law(session, leads, profile=profile, now=now, agent_is_sure=True)
     return [
-        PreviewLead(lead.id or 0, lead.number, lead.last_agent, dict(lead.fields))
+        PreviewLead(lead.id or 0, lead.number, lead.last_agent, lead.next_attempt_at, dict(lead.fields))
         for lead in leads
         if lead.number not in listed and lead.id not in held
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -17,8 +17,9 @@ from contact_center.carriers import Carriers
 from contact_center.clock import iso
 from contact_center.law.places import Places
 from contact_center.law.windows import is_open, next_opening
-from contact_center.models import Attempt, Campaign, Instant, Lead, TrunkNote
+from contact_center.models import Agent, Attempt, Campaign, Instant, Lead, TrunkNote
 from contact_center.options import CampaignOptions
+from contact_center.own_agents import BUSY
 from contact_center.settings import Settings
 from contact_center.store.admin_dnc import blocked_numbers
 from contact_center.store.carriage import NOT_CARRIED, not_carried_count
@@ -84,6 +85,7 @@ def why_lead(session: Session, lead: Lead, seen: Circumstances) -> list[Reason]:
         *_not_carried(lead, carriers),
         *_by_law(why_law_holds(session, lead, options, seen.now, agent_is_sure=is_preview)),
         *_not_due(lead, seen),
+        *_own_agent(session, lead, options, seen),
         *_line(session, lead),
         *around(session, campaign, options, seen),
     ]
@@ -168,6 +170,18 @@ def _not_due(lead: Lead, seen: Circumstances) -> Iterator[Reason]:
         last = f" after {lead.disposition}" if lead.disposition else ""
         when = _local(lead.next_attempt_at, lead.zones or seen.site_zone)
         yield Reason("not_due", f"The next attempt{last} is due at {when}.")
+
+
+def _own_agent(session: Session, lead: Lead, options: CampaignOptions, seen: Circumstances) -> Iterator[Reason]:
+    if not (options.sticky and options.sticky_seconds and lead.last_agent and lead.next_attempt_at):
+        return
+    agent = session.scalars(select(Agent).where(col(Agent.ext) == lead.last_agent)).first()
+    until = lead.next_attempt_at + timedelta(seconds=options.sticky_seconds)
+    if agent is not None and agent.state in BUSY and lead.next_attempt_at <= seen.now < until:
+        when = _local(until, seen.site_zone)
+        yield Reason(
+            "own_agent_busy", f"It waits for agent {agent.ext}, who is {agent.state}, until {when} at the latest."
+        )
 
 
 def _line(session: Session, lead: Lead) -> Iterator[Reason]:

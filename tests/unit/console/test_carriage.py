@@ -1,11 +1,14 @@
-"""What commands say of leads that no trunk of their campaign may carry."""
+"""What commands say of leads that no trunk may carry, and of those that wait for an agent of their own."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
+from contact_center.models import Agent, Lead
 from tests.unit.console.support import Cli
 
 ANN, DANE = "+442079460018", "+4532123456"
@@ -46,3 +49,17 @@ def test_a_lead_that_waited_before_the_list_came_is_told_of_before_it_is_closed(
     found = cli.json("why", "lead", "1")
     assert found["dialable"] is False
     assert "not_carried" in [reason["rule"] for reason in found["reasons"]]
+
+
+def test_a_lead_that_waits_for_its_own_agent_says_until_when(cli: Cli) -> None:
+    cli.ok("campaign", "add", "spring", "--mode", "power", "hours=00:00-24:00", "sticky_seconds=5m")
+    cli.ok("campaign", "start", "spring")
+    cli.ok("agent", "add", "1001", "--name", "Ann")
+    cli.ok("lead", "add", "spring", ANN)
+    cli.served = True
+    with cli.writing() as session:
+        agent, lead = session.scalars(select(Agent)).one(), session.scalars(select(Lead)).one()
+        agent.state, agent.status = "wrap_up", "online"
+        lead.state, lead.last_agent, lead.next_attempt_at = "due", "1001", datetime.now(UTC) - timedelta(seconds=20)
+    found = {reason["rule"]: reason["detail"] for reason in cli.json("why", "lead", "1")["reasons"]}
+    assert found["own_agent_busy"].startswith("It waits for agent 1001, who is wrap_up, until ")

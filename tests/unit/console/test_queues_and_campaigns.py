@@ -187,6 +187,7 @@ CAMPAIGN_VALUES = {
     "amd_action": ("agent", "agent"),
     "amd_message": ("call us", "call us"),
     "sticky": ("off", False),
+    "sticky_seconds": ("2m", 120.0),
     "hide_number": ("on", True),
     "record": ("on", True),
     "record_announcement": ("This call is recorded.", "This call is recorded."),
