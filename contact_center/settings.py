@@ -133,7 +133,7 @@ class Trunk(Section):
     """A carrier's SIP trunk. ``dial_format`` may use {number} (digits only), {host}, {port}, {server}.
 
     ``max_channels`` and ``max_cps`` bind all calls; campaigns leave ``reserve_inbound`` channels free.
-    ``allowed_prefixes``: what the numbers that people dial must begin with, such as +44; empty: all may be dialled.
+    ``allowed_prefixes``: what the numbers dialled by it must begin with, such as +44; empty: all may be dialled.
     """
 
     host: Host
