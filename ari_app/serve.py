@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -361,7 +362,8 @@ async def serve_forever(settings: Settings, parts: Parts) -> None:
     sys.setswitchinterval(SWITCH_SECONDS)
     with InstanceLock.for_database(url):
         require_current(url)
-        async with Writer(open_engine(url), SystemClock(), _journal(url)) as writer:
+        keep = timedelta(days=settings.tracking.keep_days)
+        async with Writer(open_engine(url), SystemClock(), _journal(url), keep_tracking=keep) as writer:
             serve = Serve.build(settings, writer, parts)
             loop = asyncio.get_running_loop()
             loop.set_default_executor(ThreadPoolExecutor(ASIDE_THREADS, "callwright-aside"))

@@ -215,13 +215,14 @@ class Tracking(Section):
     """Numbers handed to visitors of a site, and what a data platform is told of the calls to them.
 
     ``hold_seconds``: how long a number is a visitor's after he was last seen. ``rest_seconds``: how long it is then
-    handed to nobody. ``url``: who is told of
+    handed to nobody. ``keep_days``: how long visits, and whose call it was, are kept. ``url``: who is told of
     calls as transactions; empty: nobody. ``property``: the client's tracking id there. ``send_at``: told when the
     call begins or when it ends. ``send``: only calls that were matched to a visitor, or all.
     """
 
     hold_seconds: Annotated[int, Field(ge=60, le=2_592_000)] = 1800
     rest_seconds: Annotated[int, Field(ge=0, le=86_400)] = 600
+    keep_days: Annotated[int, Field(ge=31, le=3650)] = 400
     url: Annotated[str, Field(pattern=r"^(https?://[^\s]+)?$")] = ""
     property: Plain = ""
     event: TransactionType = TransactionType.SHOP

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import String, cast, insert, or_, select, update
+from sqlalchemy import String, cast, delete, insert, or_, select, update
 from sqlalchemy.orm import Session
 from sqlmodel import col
 
@@ -25,11 +25,15 @@ from contact_center.models import (
 )
 from contact_center.models_api import ApiAnswer
 from contact_center.models_callbacks import Callback
+from contact_center.models_telling import WebhookRetry
 from contact_center.store.admin import By, shown
 from contact_center.store.admin_dnc import blocked_numbers
+from contact_center.store.api_answers import ERASED
 from contact_center.store.carriage import NOT_CARRIED, state_of_new
 from contact_center.store.queries import campaign_id
 from contact_center.store.tables import table_of
+from contact_center.store.tracking import forget_visitors
+from contact_center.store.webhooks import DEAD
 from contact_center.terms import CallbackState, LeadState
 
 _LEAD = table_of(Lead)
@@ -147,9 +151,9 @@ def _row(campaign: int, draft: LeadDraft, by: By, *, is_blocked: bool, carriers:
 def erase_number(session: Session, by: By, number: str) -> dict[str, int]:
     """Forget a person: his number, fields and comments go from leads, dials, calls, callbacks and events.
 
-    Rows stay, so that counts stay true. His entry on the do-not-call list stays too: without the number nobody could
-    keep the promise not to call him. A running serve deletes recordings of his calls. Raises CallwrightError while he
-    is on a call, NotFound when nothing is known of him.
+    Rows stay, so that counts stay true; his visits to a site, and that they were his, do not. His entry on the
+    do-not-call list stays too: without the number nobody could keep the promise not to call him. A running serve
+    deletes recordings of his calls. Raises CallwrightError while he is on a call, NotFound when nobody knows him.
     """
     if session.scalars(select(col(Attempt.id)).where(col(Attempt.live_number) == number)).first():
         raise CallwrightError(f"{number} is on a call now; wait for its end, then erase it.")
@@ -165,6 +169,7 @@ def erase_number(session: Session, by: By, number: str) -> dict[str, int]:
         "attempts": _forget_attempts(session, lead_ids),
         "callbacks": _forget_callbacks(session, number, by),
         "staged": _forget_staged(session, number),
+        "visits": forget_visitors(session, [call.id for call in calls]),
     }
     _forget_answers(session, number)
     kept = session.scalars(select(col(DncEntry.id)).where(col(DncEntry.number) == number)).all()
@@ -214,12 +219,16 @@ def _forget_staged(session: Session, number: str) -> int:
 def _forget_answers(session: Session, number: str) -> None:
     """What the API remembers to have answered; a day's answers at most."""
     told = update(ApiAnswer).where(col(ApiAnswer.body).contains(number))
-    session.connection().execute(told.values(body='{"erased":true}'))
+    session.connection().execute(told.values(body=ERASED))
 
 
 def _forget_events(session: Session, entities: Collection[tuple[str, str]]) -> None:
+    """What happened stays without its words. Who is still to be told is told that, so that no number is missing."""
     connection = session.connection()
     for entity, key in entities:
+        aside = (col(WebhookRetry.entity) == entity, col(WebhookRetry.entity_id) == key)
+        connection.execute(delete(WebhookRetry).where(*aside, col(WebhookRetry.state) == DEAD))
+        connection.execute(update(WebhookRetry).where(*aside).values(error=""))
         for model, column in ((Outbox, "payload"), (Audit, "detail"), (Control, "payload")):
             statement = update(model).where(col(model.entity) == entity, col(model.entity_id) == key)
             connection.execute(statement.values({column: {"erased": True}}))

@@ -15,6 +15,8 @@ from contact_center.models_api import ApiAnswer
 
 KEPT_SECONDS = 86400.0
 """How long a key is remembered; the same key after that is a new request."""
+ERASED = '{"erased":true}'
+"""What is left of an answer that named a person who was erased: his request is still not done twice."""
 _FORGOTTEN_AT_ONCE = 100
 
 

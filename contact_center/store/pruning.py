@@ -1,4 +1,5 @@
-"""Forgetting what nobody asks for any more: old events that everybody has, and commands obeyed long ago.
+"""Forgetting what nobody asks for any more: old events that everybody has, commands obeyed long ago, and what is kept
+of visitors and of what was told (``pruning_told``).
 
 A few rows at a time, so that no call waits for it. The newest event of each entity stays, whatever its age:
 the numbers of its next ones go on from there.
@@ -15,6 +16,7 @@ from sqlalchemy import bindparam, delete, select
 from sqlalchemy.orm import Session
 
 from contact_center.models import Control, Instant, Outbox
+from contact_center.store.pruning_told import KEEP_TRACKING, Forgotten, forget_told
 from contact_center.store.tables import table_of
 
 KEEP = timedelta(days=30)
@@ -89,12 +91,29 @@ def prune(
     return Pruned(events, controls, last_id, all_old or controls == limit)
 
 
-class Pruner:
-    """When to prune, and where it goes on. ``consumers``: each gives the id of the last event that it has."""
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one step of a pruner did, which counts once it is committed."""
 
-    def __init__(self, first_seconds: float = FIRST_SECONDS) -> None:
+    pruned: Pruned
+    forgotten: Forgotten
+
+    @property
+    def rows(self) -> int:
+        """All rows that are gone."""
+        return self.pruned.events + self.pruned.controls + self.forgotten.rows
+
+
+class Pruner:
+    """When to prune, and where it goes on. ``consumers``: each gives the id of the last event that it has.
+
+    ``keep_tracking``: how long visits, and whose call it was, are kept.
+    """
+
+    def __init__(self, first_seconds: float = FIRST_SECONDS, keep_tracking: timedelta = KEEP_TRACKING) -> None:
         self.consumers: list[Callable[[], int]] = []
-        self._after_id = 0
+        self._keep_tracking = keep_tracking
+        self._after_id = self._after_visit_id = 0
         self._next_at = time.monotonic() + first_seconds
 
     @property
@@ -106,12 +125,21 @@ class Pruner:
         """Try again much later."""
         self._next_at = time.monotonic() + PAUSE_SECONDS
 
-    def step(self, session: Session, now: datetime) -> Pruned:
+    def step(self, session: Session, now: datetime) -> Step:
         """One step, inside the caller's writing transaction."""
         told = min((consumer() for consumer in self.consumers), default=None)
-        return prune(session, before=now - KEEP, after_id=self._after_id, told_up_to=told)
+        forgotten = forget_told(
+            session,
+            now=now,
+            limit=BATCH_ROWS,
+            keep_tracking=self._keep_tracking,
+            after_visit_id=self._after_visit_id,
+            told_up_to=told,
+        )
+        return Step(prune(session, before=now - KEEP, after_id=self._after_id, told_up_to=told), forgotten)
 
-    def done(self, pruned: Pruned) -> None:
+    def done(self, step: Step) -> None:
         """The step is committed."""
-        self._after_id = pruned.last_id
-        self._next_at = time.monotonic() + (NEXT_SECONDS if pruned.more else PAUSE_SECONDS)
+        self._after_id, self._after_visit_id = step.pruned.last_id, step.forgotten.last_visit_id
+        more = step.pruned.more or step.forgotten.more
+        self._next_at = time.monotonic() + (NEXT_SECONDS if more else PAUSE_SECONDS)

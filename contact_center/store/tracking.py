@@ -17,8 +17,10 @@ from contact_center.matching.dids import one_spelling
 from contact_center.matching.ids import VENDOR_PREFIXES, checked_context_id, verdict
 from contact_center.matching.transactions import Order
 from contact_center.models import Call
+from contact_center.models_api import ApiAnswer
 from contact_center.models_telling import CallMatch, TrackingNumber, TrackingVisit
 from contact_center.store.admin import By, checked_name
+from contact_center.store.api_answers import ERASED
 from contact_center.store.changes import add_event
 from contact_center.store.queries_calls import find_call
 from contact_center.terms import Direction
@@ -160,6 +162,8 @@ def match_call(session: Session, call_id: str, did: str, at: datetime, country: 
     if known is not None:
         return known
     number = one_spelling(did, country)
+    if not number:  # of an erased call; visitors whom no number was free for have none, too
+        return None
     visit = session.scalars(
         select(TrackingVisit)
         .where(
@@ -195,7 +199,16 @@ def attach_context(session: Session, by: By, call_id: str, context_id: str, coun
 
 
 def _row_of(session: Session, call: Call, country: str) -> CallMatch:
-    """What is known of a call so far; the number dialled is looked at first."""
+    """What is known of a call so far; the number dialled is looked at first.
+
+    Of a call whose match is forgotten its record still knows.
+    """
+    told = call.record.get(MATCHING)
+    if told and session.get(CallMatch, call.id) is None:
+        context_id, matched, offline = str(told["context_id"] or ""), bool(told["matched"]), bool(told["offline"])
+        return CallMatch(
+            call_id=call.id, at=call.started_at, did=call.did, context_id=context_id, matched=matched, offline=offline
+        )
     if call.direction == Direction.INBOUND and (
         row := match_call(session, call.id, call.did, call.started_at, country)
     ):
@@ -234,6 +247,24 @@ def set_order(session: Session, by: By, call_id: str, order: Order, country: str
     payload = {"call_id": call_id, "order": order.id, "total": str(order.total), "currency": order.currency}
     by.note(session, "call", call_id, "order", payload, obey=False)
     return row
+
+
+def forget_visitors(session: Session, call_ids: Sequence[str]) -> int:
+    """Erase whose calls these were, and every visit of those visitors; gives how many visits that were.
+
+    Ids of a call-tracking vendor may be many persons': of these only the visit that was found for the call goes.
+    """
+    rows = list(session.scalars(select(CallMatch).where(col(CallMatch.call_id).in_(call_ids))))
+    own = {row.context_id for row in rows if row.context_id and not row.context_id.startswith(VENDOR_PREFIXES)}
+    visits = {row.visit_id for row in rows if row.visit_id is not None}
+    for row in rows:
+        session.delete(row)
+    session.flush()
+    gone = delete(TrackingVisit).where(or_(col(TrackingVisit.id).in_(visits), col(TrackingVisit.context_id).in_(own)))
+    for context_id in own:
+        told = update(ApiAnswer).where(col(ApiAnswer.body).contains(f'"context_id":"{context_id}"', autoescape=True))
+        session.connection().execute(told.values(body=ERASED))
+    return session.connection().execute(gone).rowcount
 
 
 # -- reports ------------------------------------------------------------------------------------------

@@ -53,7 +53,7 @@ def transaction_facts(session: Session, call_id: str, event_id: int) -> Transact
         )
         .order_by(col(Outbox.seq))
     ).all()
-    orders = [event.payload for event in before if event.type == ORDERED]
+    orders = [event.payload for event in before if event.type == ORDERED and "order" in event.payload]  # not erased
     return TransactionFacts(
         call_id=call_id,
         started_at=call.started_at,

@@ -120,8 +120,8 @@ class Worker:
     def _prune(self) -> None:
         try:
             with self.link.transaction(writes=True) as (session, transaction):
-                pruned = self.pruner.step(session, self._clock.now())
-                if pruned.events or pruned.controls:
+                step = self.pruner.step(session, self._clock.now())
+                if step.rows:
                     transaction.commit()
         except Exception as error:
             self.pruner.put_off()
@@ -130,7 +130,7 @@ class Worker:
             else:
                 _log.exception("pruning_failed", action="store")
             return
-        self.pruner.done(pruned)
+        self.pruner.done(step)
 
     def _is_backing_off(self) -> bool:
         return bool(self.trouble) and time.monotonic() < self._retry_at

@@ -10,6 +10,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
@@ -26,6 +27,7 @@ from contact_center.store.fact import Fact
 from contact_center.store.journal import Entry, Journal
 from contact_center.store.link import Link
 from contact_center.store.pruning import FIRST_SECONDS, Pruner
+from contact_center.store.pruning_told import KEEP_TRACKING
 from contact_center.store.requests import OUTCOME_SECONDS, Request
 from contact_center.store.worker import Worker
 
@@ -55,13 +57,14 @@ class Writer:
         start_seconds: float = START_SECONDS,
         stop_seconds: float = STOP_SECONDS,
         prune_after_seconds: float = FIRST_SECONDS,
+        keep_tracking: timedelta = KEEP_TRACKING,
     ) -> None:
         self._engine = engine
         self._clock = clock
         self._journal_path = journal_path
         self._start_seconds = start_seconds
         self._stop_seconds = stop_seconds
-        self._pruner = Pruner(prune_after_seconds)
+        self._pruner = Pruner(prune_after_seconds, keep_tracking)
         self._journal: Journal | None = None
         self._worker: Worker | None = None
         self._thread: threading.Thread | None = None

@@ -48,7 +48,7 @@ def test_events_that_a_consumer_has_not_had_stay_however_old(engine: Engine) -> 
     pruner = Pruner()
     pruner.consumers += [lambda: ids[3], lambda: ids[1]]
     with writing(engine) as session:
-        pruned = pruner.step(session, NOON)
+        pruned = pruner.step(session, NOON).pruned
     assert left(engine) == [("a", 3), ("a", 4)]
     assert pruned == Pruned(events=2, controls=0, last_id=ids[1], more=False)
 
