@@ -15,7 +15,9 @@ from ari_app.screens import api_desk
 from contact_center.http.app import Health, HttpServer, Part, make_app
 from contact_center.http.metrics import Meters
 from contact_center.store.writer import Writer
-from contact_center.telling.tellers import telling
+from contact_center.telling.mqtt import NAME as MQTT
+from contact_center.telling.mqtt import NOT_YET
+from contact_center.telling.tellers import Tellers, telling
 
 
 def health_of(app: App, writer: Writer, ami: Ami) -> Health:
@@ -26,7 +28,15 @@ def health_of(app: App, writer: Writer, ami: Ami) -> Health:
     health.add("ami", lambda: Part(ami.live, ami.status), required=False)
     if (tapes := app.env.tapes) is not None:
         health.add("recordings", lambda: Part(*tapes.health()), required=False)
+    if app.env.settings.mqtt.url:
+        health.add(MQTT, lambda: Part(False, NOT_YET), required=False)
     return health
+
+
+def watch_broker(health: Health, tellers: Tellers) -> None:
+    """Show whether the broker is connected, where there is one; calls do not hang on it."""
+    if (broker := tellers.mqtt) is not None:
+        health.add(MQTT, lambda: Part(broker.live, broker.status), required=False)
 
 
 @asynccontextmanager
@@ -36,7 +46,8 @@ async def web(
     """Serve and tell while the block lasts; ``stir``: called when a change wants to be obeyed."""
     async with AsyncExitStack() as stack:
         desk = await stack.enter_async_context(api_desk(app, writer, meters, stir))
-        pages = make_app(health_of(app, writer, ami), meters.registry, desk=desk)
+        health = health_of(app, writer, ami)
+        pages = make_app(health, meters.registry, desk=desk)
         await stack.enter_async_context(HttpServer(app.env.settings.http.bind, pages, listener))
-        await stack.enter_async_context(telling(app.env.settings, app.env.clock, writer, meters))
+        watch_broker(health, await stack.enter_async_context(telling(app.env.settings, app.env.clock, writer, meters)))
         yield

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
-from asterisk_conf.doctor import ari, files, host, manager
+from asterisk_conf.doctor import ari, files, host, manager, mqtt
 from asterisk_conf.doctor.finding import Finding
 from asterisk_conf.doctor.host import SchemaState
 from contact_center.settings import Settings
@@ -26,8 +26,11 @@ async def run_checks(
     ``schema_state`` tells the database's schema from its url and may block; ``etc`` is Asterisk's
     configuration directory when it is not the usual one. All together takes about 30 s at most.
     """
-    through_ari, through_ami, of_database = await asyncio.gather(
-        ari.check_all(settings), manager.check_all(settings), host.database(settings, schema_state)
+    through_ari, through_ami, of_database, of_broker = await asyncio.gather(
+        ari.check_all(settings),
+        manager.check_all(settings),
+        host.database(settings, schema_state),
+        mqtt.check_all(settings),
     )
     registered = any(finding.name == "application" and finding.ok for finding in through_ari)
     serving = registered or await host.serve_answers(settings)
@@ -46,5 +49,6 @@ async def run_checks(
         host.listens_on_loopback(settings),
         host.sip_address(settings),
         *ports,
+        *of_broker,
         *files.check_all(etc, settings),
     ]

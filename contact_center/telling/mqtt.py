@@ -13,9 +13,7 @@ import asyncio
 import random
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 import aiomqtt
 import orjson
@@ -26,6 +24,7 @@ from contact_center.settings import Mqtt
 from contact_center.store.changes import Event
 from contact_center.store.told_states import Key, places_of_calls, states
 from contact_center.telling.books import Books
+from contact_center.telling.broker import Broker
 from contact_center.telling.envelope import MOST_BYTES, messages
 from contact_center.telling.feed import Follower, News
 
@@ -45,39 +44,17 @@ RESYNC_SECONDS = 5.0
 FIRST_DELAY_SECONDS, LONGEST_DELAY_SECONDS = 1.0, 30.0
 STATEFUL = ("queue", "agent", "campaign")
 NAME = "mqtt"
+NOT_YET = "not connected yet"
 
 log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Broker:
-    """Where the broker is, from the settings' url."""
-
-    host: str
-    port: int
-    username: str | None
-    password: str | None
-    is_tls: bool
-
-    @classmethod
-    def of(cls, url: str) -> Broker:
-        """``mqtt://user:password@host:1883`` or ``mqtts://host``."""
-        parts = urlsplit(url)
-        is_tls = parts.scheme == "mqtts"
-        return cls(
-            parts.hostname or "localhost",
-            parts.port or (8883 if is_tls else 1883),
-            unquote(parts.username) if parts.username else None,
-            unquote(parts.password) if parts.password else None,
-            is_tls,
-        )
-
-
 class MqttTeller:
-    """``live``: whether the broker is connected. ``backlog``: events it does not have yet."""
+    """``live``: whether the broker is connected, ``status``: the same in words. ``backlog``: events it has not yet."""
 
     def __init__(self, settings: Mqtt, books: Books, news: News, dice: random.Random) -> None:
         self.live = False
+        self.status = NOT_YET
         self.follower = Follower(NAME, books, news)
         self._broker, self._prefix = Broker.of(settings.url), settings.prefix
         self._books, self._news, self._dice = books, news, dice
@@ -102,8 +79,9 @@ class MqttTeller:
                     delay, was_away = FIRST_DELAY_SECONDS, False
                     await self._serve(client)
             except aiomqtt.MqttError as error:
+                self.status = self._broker.trouble(error)
                 if not was_away:
-                    log.warning("broker away", action="mqtt", broker=self._broker.host, reason=str(error)[:200])
+                    log.warning("broker away", action="mqtt", broker=self._broker.host, reason=self.status)
                 was_away = True
             finally:
                 self.live = False
@@ -111,17 +89,11 @@ class MqttTeller:
             delay = min(delay * 2, LONGEST_DELAY_SECONDS)
 
     def _client(self) -> aiomqtt.Client:
-        client = aiomqtt.Client(
-            self._broker.host,
-            self._broker.port,
-            username=self._broker.username,
-            password=self._broker.password,
-            identifier=new_id("callwright"),
-            clean_session=True,
+        client = self._broker.client(
+            new_id("callwright"),
+            ANSWER_SECONDS,
             keepalive=KEEPALIVE_SECONDS,
-            timeout=ANSWER_SECONDS,
             will=aiomqtt.Will(self._topic("engine", "online"), b"false", qos=1, retain=True),
-            tls_params=aiomqtt.TLSParameters() if self._broker.is_tls else None,
             max_inflight_messages=AT_ONCE,
             max_queued_incoming_messages=1,
         )
@@ -134,7 +106,7 @@ class MqttTeller:
         await client.publish(self._topic("engine", "online"), b"true", qos=1, retain=True)
         self._all_stale.set()
         self._is_stale.set()
-        self.live = True
+        self.live, self.status = True, f"connected to {self._broker.place}"
         work = [
             asyncio.create_task(part, name=name)
             for name, part in (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
+import aiohttp
 import orjson
 import pytest
 import pytest_asyncio
@@ -91,6 +92,13 @@ async def test_the_seeds_example_from_a_real_call_and_everybody_else_is_told_too
     await until(lambda: _state(broker, "queue/sales").get("waiting") == 0, 5.0, "the queue's state to be told")
     report = await floor.cli("report", "matching")
     assert (report["calls"], report["matched"]) == (1, 1)
+    base = f"http://{centre.settings.http.bind}"
+    async with aiohttp.ClientSession() as session:
+        async with session.get(f"{base}/health/ready") as ready:
+            part = (await ready.json())["parts"]["mqtt"]
+        async with session.get(f"{base}/metrics") as metrics:
+            assert 'callwright_live{part="mqtt"} 1.0' in await metrics.text()
+    assert part == {"ok": True, "required": False, "why": f"connected to 127.0.0.1:{broker.port}"}
 
 
 async def _call_id(floor: Floor) -> str:

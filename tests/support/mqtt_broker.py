@@ -34,11 +34,14 @@ class Broker:
     """``async with Broker() as broker``; ``start`` and ``kill`` as often as wanted, on the same port.
 
     ``acknowledges``: whether QoS 1 messages are acknowledged, and kept: a broker that does neither lost them.
+    ``users``: their passwords; empty: everybody may come. ``grants``: whether anybody may subscribe. ``answers``:
+    whether it says a word at all.
     """
 
     def __init__(self) -> None:
         self.port = 0
-        self.acknowledges = True
+        self.acknowledges = self.grants = self.answers = True
+        self.users: dict[str, str] = {}
         self.published: list[Published] = []
         self.retained: dict[str, bytes] = {}
         self.connections = 0
@@ -48,7 +51,11 @@ class Broker:
     @property
     def url(self) -> str:
         """For the settings."""
-        return f"mqtt://127.0.0.1:{self.port}"
+        return self.url_of("")
+
+    def url_of(self, login: str) -> str:
+        """The same with ``user:password``."""
+        return f"mqtt://{login}{'@' if login else ''}127.0.0.1:{self.port}"
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -114,8 +121,12 @@ class Broker:
         body = await reader.readexactly(await _length(reader))
         match head >> 4:
             case 1:
-                client.will = _will(body)
-                client.writer.write(_packet(0x20, b"\0\0"))
+                user, password = _login(body)
+                is_known = not self.users or (user in self.users and self.users[user] == password)
+                client.will = _will(body) if is_known else None
+                if self.answers:
+                    client.writer.write(_packet(0x20, b"\0\0" if is_known else b"\0\5"))
+                return is_known
             case 3:
                 await self._publish(head, body, client)
             case 8:
@@ -150,8 +161,9 @@ class Broker:
         number, rest, granted = body[:2], body[2:], b""
         while rest:
             wanted, rest = _read_text(rest)
-            client.filters.append(wanted)
-            granted, rest = granted + b"\0", rest[1:]
+            if self.grants:
+                client.filters.append(wanted)
+            granted, rest = granted + (b"\0" if self.grants else b"\x80"), rest[1:]
         client.writer.write(_packet(0x90, number + granted))
         for topic, payload in self.retained.items():
             if any(_matches(wanted, topic) for wanted in client.filters):
@@ -192,6 +204,17 @@ def _text(text: str) -> bytes:
 def _read_text(data: bytes) -> tuple[str, bytes]:
     (length,) = struct.unpack("!H", data[:2])
     return data[2 : 2 + length].decode(), data[2 + length :]
+
+
+def _login(body: bytes) -> tuple[str, str]:
+    _, rest = _read_text(body)
+    flags, rest = rest[1], rest[4:]
+    texts = []
+    for is_there in (True, flags & 4, flags & 4, flags & 128, flags & 64):
+        (length,) = struct.unpack("!H", rest[:2]) if is_there else (0,)
+        texts.append(rest[2 : 2 + length] if is_there else b"")
+        rest = rest[2 + length :] if is_there else rest
+    return texts[3].decode(), texts[4].decode()
 
 
 def _will(body: bytes) -> Published | None:

@@ -19,8 +19,8 @@ from contact_center.store.admin_queues import add_queue
 from contact_center.store.changes import add_event
 from contact_center.store.engine import reading, writing
 from contact_center.store.telling import newest_event_id
+from contact_center.telling.broker import Broker as Where
 from contact_center.telling.feed import News
-from contact_center.telling.mqtt import Broker as Where
 from contact_center.telling.mqtt import MqttTeller
 from tests.support.mqtt_broker import Broker
 from tests.support.telling import NOON, add_events, all_ids, books
@@ -155,6 +155,7 @@ def test_the_address_of_the_broker_is_read_from_the_url() -> None:
     assert Where.of("mqtt://broker.lan") == Where("broker.lan", 1883, None, None, False)
     assert Where.of("mqtts://me:s%40cret@b.example:9883") == Where("b.example", 9883, "me", "s@cret", True)
     assert Where.of("mqtts://[::1]") == Where("::1", 8883, None, None, True)
+    assert Where.of("mqtts://me:s@[::1]").place == "[::1]:8883"
 
 
 async def test_the_figures_of_a_campaign_are_counted_now_and_then_and_its_start_is_told_at_once(engine: Engine) -> None:
