@@ -10,19 +10,13 @@ from rich.console import Group, RenderableType
 from contact_center.console.context import Console, console_of
 from contact_center.console.moments import stretch
 from contact_center.console.output import local, table
-from contact_center.console.spreadsheet import CsvSheet, written
+from contact_center.console.report_sheets import abandonment_lines, abandonment_sheet
 from contact_center.errors import UsageError
 from contact_center.store.ledgers import abandonment_document
 from contact_center.store.queries import find_campaign, list_campaigns
 
 EXAMPLE = "Example: callwright report abandonment --campaign spring --from 2026-03-01 --to 2026-04-01"
 FORMATS = ("table", "csv", "json")
-_COLUMNS = (
-    *("campaign", "profile", "window", "since_at", "until_at", "limit", "abandoned", "answered_by_people"),
-    *("abandonment", "abandonment_upper", "abandonment_ofcom", "false_machines", "abandonment_with_false_machines"),
-    *("kept", "room"),
-    *("connected", "agent_machines", "late", "dropped", "left_early", "machines", "unproven"),
-)
 
 
 def abandonment(
@@ -48,22 +42,9 @@ def abandonment(
     if console.json or format == "json":
         console.emit(documents)
     elif format == "csv":
-        _csv(documents)
+        abandonment_sheet(documents).print()
     else:
         console.show(documents, lambda found: _view(console, found))
-
-
-def _lines(document: dict[str, Any]) -> list[dict[str, Any]]:
-    asked = [document["asked"]] if document["asked"] else []
-    return [*asked, *document["windows"], *document["periods"]]
-
-
-def _csv(documents: list[dict[str, Any]]) -> None:
-    with written(None) as stream:
-        sheet = CsvSheet(stream, _COLUMNS)
-        for document in documents:
-            for line in _lines(document):
-                sheet.write({**document, **line}.get(name) for name in _COLUMNS)
 
 
 def _view(console: Console, documents: list[dict[str, Any]]) -> RenderableType:
@@ -90,7 +71,7 @@ def _view(console: Console, documents: list[dict[str, Any]]) -> RenderableType:
                         line["left_early"],
                         line["machines"] + line["agent_machines"],
                     )
-                    for line in _lines(document)
+                    for line in abandonment_lines(document)
                 ),
                 title=f"{document['campaign']} (profile {document['profile']})",
             )

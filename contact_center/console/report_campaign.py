@@ -15,7 +15,7 @@ from contact_center.console.context import console_of
 from contact_center.console.moments import stretch
 from contact_center.console.output import facts, local, percent, seconds, table
 from contact_center.console.pace import reliability_view
-from contact_center.console.spreadsheet import CsvSheet, written
+from contact_center.console.report_sheets import HOURS_BY, campaign_sheet, hours_sheet
 from contact_center.errors import UsageError
 from contact_center.law.abandonment import Stretch
 from contact_center.models import Campaign
@@ -26,12 +26,10 @@ from contact_center.store.report_hours import hours_report
 CAMPAIGN_EXAMPLE = "Example: callwright report campaign spring --from 2026-03-01 --to 2026-04-01 --format csv"
 HOURS_EXAMPLE = "Example: callwright report hours spring --from 2026-03-01 --by weekday"
 FORMATS = ("table", "csv", "json")
-BY = {"hour": "hours", "weekday": "weekdays"}
 Name = typer.Argument("", metavar="[NAME]", help="The campaign; all of them when left out.")
 Since = typer.Option("", "--from", help="From this instant; the campaign's beginning when it is left out.")
 Until = typer.Option("", "--to", help="To this instant; now when it is left out.")
 Form = typer.Option("table", "--format", help="table, csv or json.")
-_HOUR_COLUMNS = ("dials", "completed", "answered", "answer_rate", "connected", "dropped", "abandonment", "agent_hours")
 
 
 def campaign(ctx: typer.Context, name: str = Name, since: str = Since, until: str = Until, format: str = Form) -> None:
@@ -51,7 +49,7 @@ def campaign(ctx: typer.Context, name: str = Name, since: str = Since, until: st
     if console.json or format == "json":
         console.emit(documents)
     elif format == "csv":
-        _campaign_csv(documents)
+        campaign_sheet(documents).print()
     else:
         console.show(documents, lambda found: Group(*(_campaign_view(one, zone) for one in found)))
 
@@ -67,8 +65,8 @@ def hours(
     """Dials, answers, connects, drops and agents' hours, by the hour of the dial on the site's clock."""
     console = console_of(ctx)
     _checked(format)
-    if by not in BY:
-        raise UsageError(f"--by {by[:20]!r} is not known; one of {', '.join(BY)} is wanted.")
+    if by not in HOURS_BY:
+        raise UsageError(f"--by {by[:20]!r} is not known; one of {', '.join(HOURS_BY)} is wanted.")
     zone, now = console.settings.site.timezone, console.clock.now()
     asked = stretch(since, until, zone, now)
     with console.reading() as session:
@@ -79,9 +77,9 @@ def hours(
     if console.json or format == "json":
         console.emit(document)
     elif format == "csv":
-        _write((*keys, *_HOUR_COLUMNS), (one.values() for one in document[BY[by]]))
+        hours_sheet(document, by).print()
     else:
-        console.show(document, lambda found: _hours_view(found, keys, BY[by], zone))
+        console.show(document, lambda found: _hours_view(found, keys, HOURS_BY[by], zone))
 
 
 def _checked(format: str) -> None:
@@ -93,34 +91,6 @@ def _begun(asked: Stretch, since: str, rows: Sequence[Campaign]) -> Stretch:
     """Without --from a report begins with the first of its campaigns, not with time itself."""
     first: datetime | None = min((row.created_at for row in rows), default=None)
     return asked if since or first is None or first >= asked.until else replace(asked, since=first)
-
-
-def _write(columns: Sequence[str], rows: Iterator[Any]) -> None:
-    with written(None) as stream:
-        sheet = CsvSheet(stream, columns)
-        for row in rows:
-            sheet.write(row)
-
-
-def _campaign_csv(documents: Sequence[dict[str, Any]]) -> None:
-    lines = [_flat(document) for document in documents]
-    columns = list(lines[0]) if lines else ["campaign"]
-    _write(columns, ([line[name] for name in columns] for line in lines))
-
-
-def _flat(document: dict[str, Any]) -> dict[str, Any]:
-    """A report as one line: parts become prefixes, an outcome its count and share."""
-    line: dict[str, Any] = {}
-    for key, value in document.items():
-        if key == "outcomes":
-            for one in value:
-                line[f"outcome_{one['outcome']}"] = one["count"]
-                line[f"outcome_{one['outcome']}_share"] = one["share"]
-        elif isinstance(value, dict):
-            line |= {f"{key}_{inner}": found for inner, found in _flat(value).items()}
-        else:
-            line[key] = value
-    return line
 
 
 def _campaign_view(d: dict[str, Any], zone: str) -> RenderableType:

@@ -7,18 +7,16 @@ from typing import Any
 import typer
 from rich.console import RenderableType
 
-from contact_center.clock import iso
 from contact_center.console.context import console_of
 from contact_center.console.moments import stretch
 from contact_center.console.output import table
-from contact_center.console.spreadsheet import CsvSheet, written
+from contact_center.console.report_sheets import detection_sheet
 from contact_center.errors import UsageError
-from contact_center.store.queries import campaign_id, find_campaign, list_campaigns
-from contact_center.store.report_detection import Detection, detection
+from contact_center.store.queries import find_campaign, list_campaigns
+from contact_center.store.report_detection import detection_rows
 
 EXAMPLE = "Example: callwright report amd --campaign spring --from 2026-03-01 --to 2026-04-01"
 FORMATS = ("table", "csv", "json")
-_COLUMNS = ("campaign", "since_at", "until_at", *Detection().as_json())
 
 
 def amd(
@@ -39,22 +37,11 @@ def amd(
     asked = stretch(since, until, console.settings.site.timezone, console.clock.now())
     with console.reading() as session:
         rows = [find_campaign(session, campaign)] if campaign else list_campaigns(session)
-        documents: list[dict[str, Any]] = [
-            {
-                "campaign": row.name,
-                "since_at": iso(asked.since),
-                "until_at": iso(asked.until),
-                **detection(session, campaign_id(row), asked.since, asked.until).as_json(),
-            }
-            for row in rows
-        ]
+        documents = detection_rows(session, rows, asked.since, asked.until)
     if console.json or format == "json":
         console.emit(documents)
     elif format == "csv":
-        with written(None) as stream:
-            sheet = CsvSheet(stream, _COLUMNS)
-            for document in documents:
-                sheet.write(document.get(name) for name in _COLUMNS)
+        detection_sheet(documents).print()
     else:
         console.show(documents, _view)
 

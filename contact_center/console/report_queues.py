@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,7 +12,7 @@ from rich.console import RenderableType
 from contact_center.console.context import Console, console_of
 from contact_center.console.moments import instant
 from contact_center.console.output import local, seconds, share, table
-from contact_center.console.spreadsheet import CsvSheet, written
+from contact_center.console.report_sheets import rows_sheet
 from contact_center.errors import UsageError
 from contact_center.options import parse_span
 from contact_center.store import report_queues
@@ -104,11 +104,7 @@ def _print(
     if console.json or format == "json":
         console.emit(documents)
     elif format == "csv":
-        columns: Sequence[str] = list(documents[0]) if documents else ["queue"]
-        with written(None) as stream:
-            sheet = CsvSheet(stream, columns)
-            for document in documents:
-                sheet.write(document.values())
+        rows_sheet(documents).print()
     else:
         console.show(documents, lambda found: view(found, console.settings.site.timezone))
 

@@ -11,6 +11,7 @@ from contact_center.console.context import Console, console_of
 from contact_center.console.moments import bounds, stretch
 from contact_center.console.output import local, share, table
 from contact_center.console.plain_csv import as_csv
+from contact_center.console.report_sheets import RATING_COLUMNS, RATINGS_BY, goals_sheet, ratings_sheet
 from contact_center.console.spreadsheet import written
 from contact_center.errors import UsageError
 from contact_center.store.report_calls import DEFAULT_ROWS, DEFAULT_SORT, CallsWanted, calls_report
@@ -22,19 +23,9 @@ CALLS_EXAMPLE = (
     "Example: callwright report calls --display triggerDatetime --display srcPhoneNumber --display callState"
 )
 FORMATS = ("table", "csv", "json")
-BY = {"channel": "channels", "agent": "agents", "habit": "habits"}
 Since = typer.Option("", "--from", help="From this instant; the beginning of all when it is left out.")
 Until = typer.Option("", "--to", help="To this instant; now when it is left out.")
 Form = typer.Option("table", "--format", help="table, csv or json.")
-_COLUMNS = {
-    "channels": ("channel", "option", "count", "value"),
-    "agents": ("agent", "option", "count", "value"),
-    "habits": (
-        *("agent", "talked", "rated", "rated_share", "asked", "rated_when_asked", "not_rated"),
-        *("caller_hung_up_first", "agent_hung_up_first", "forced"),
-    ),
-    "log": ("at", "goal", "option", "value", "call_id", "context_id", "source", "agent"),
-}
 
 
 def ratings(
@@ -46,12 +37,12 @@ def ratings(
 ) -> None:
     """What calls are rated, by channel and by agent; how often agents rate, and who hangs up first."""
     console = console_of(ctx)
-    if by not in BY:
-        raise UsageError(f"--by {by[:20]!r} is not known; one of {', '.join(BY)} is wanted.")
+    if by not in RATINGS_BY:
+        raise UsageError(f"--by {by[:20]!r} is not known; one of {', '.join(RATINGS_BY)} is wanted.")
     begin, end = _between(console, since, until)
     with console.reading() as session:
         document = ratings_report(session, begin, end)
-    _print(console, document, format, BY[by], _ratings_view)
+    _print(console, document, format, lambda found: ratings_sheet(found, by), _ratings_view)
 
 
 def goals(ctx: typer.Context, since: str = Since, until: str = Until, format: str = Form) -> None:
@@ -60,7 +51,7 @@ def goals(ctx: typer.Context, since: str = Since, until: str = Until, format: st
     begin, end = _between(console, since, until)
     with console.reading() as session:
         document = goals_report(session, begin, end)
-    _print(console, document, format, "log", _goals_view)
+    _print(console, document, format, goals_sheet, _goals_view)
 
 
 def calls(
@@ -98,12 +89,13 @@ def _checked(format: str) -> None:
         raise UsageError(f"--format {format[:20]!r} is not known; one of {', '.join(FORMATS)} is wanted.")
 
 
-def _print(console: Console, document: dict[str, Any], format: str, part: str, view: Any) -> None:
+def _print(console: Console, document: dict[str, Any], format: str, sheet: Any, view: Any) -> None:
     _checked(format)
     if console.json or format == "json":
         console.emit(document)
     elif format == "csv":
-        _write(as_csv(_COLUMNS[part], document[part]))
+        found = sheet(document)
+        _write(as_csv(found.columns, found.rows))
     else:
         console.show(document, lambda found: view(found, console.settings.site.timezone))
 
@@ -115,14 +107,16 @@ def _write(text: str) -> None:
 
 def _ratings_view(document: dict[str, Any], _: str) -> RenderableType:
     parts = [
-        table(_COLUMNS[part], (tuple(row.values()) for row in document[part]), title)
+        table(RATING_COLUMNS[part], (tuple(row.values()) for row in document[part]), title)
         for part, title in (("channels", "by channel"), ("agents", "by agent"))
     ]
     habits = (
         tuple(share(value) if key == "rated_share" and value is not None else value for key, value in row.items())
         for row in document["habits"]
     )
-    parts.append(table([name.replace("_", " ") for name in _COLUMNS["habits"]], habits, "who rates, who hangs up"))
+    parts.append(
+        table([name.replace("_", " ") for name in RATING_COLUMNS["habits"]], habits, "who rates, who hangs up")
+    )
     return Group(*parts)
 
 

@@ -12,7 +12,7 @@ from contact_center.console import output
 from contact_center.console.context import Console, console_of
 from contact_center.console.moments import stretch
 from contact_center.console.output import clean, facts, local, table
-from contact_center.console.spreadsheet import CsvSheet, written
+from contact_center.console.report_sheets import matching_sheet
 from contact_center.errors import UsageError
 from contact_center.matching.orders import checked_order
 from contact_center.store import report_matching, tracking
@@ -116,28 +116,11 @@ def matching(
     with console.reading() as session:
         document = report_matching.matching_report(session, asked.since, asked.until)
     if format == "csv" and not console.json:
-        _sheet(document)
+        matching_sheet(document).print()
     elif format == "json" and not console.json:
         console.emit(document)
     else:
         console.show(document, _report)
-
-
-KEYS = ("calls", "matched", "offline", "vendor_ids", "unusable", "share")
-
-
-def _lines(document: dict[str, Any]) -> list[tuple[Any, ...]]:
-    rows: list[tuple[Any, ...]] = [("all", "", *(document[key] for key in KEYS))]
-    rows += [("pool", part["pool"], *(part[key] for key in KEYS)) for part in document["pools"]]
-    rows += [("source", part["source"], *(part[key] for key in KEYS)) for part in document["sources"]]
-    return rows
-
-
-def _sheet(document: dict[str, Any]) -> None:
-    with written(None) as file:
-        sheet = CsvSheet(file, ("of", "name", *KEYS))
-        for row in _lines(document):
-            sheet.write(row)
 
 
 def _share(value: float | None) -> str:
@@ -146,12 +129,13 @@ def _share(value: float | None) -> str:
 
 def _report(document: dict[str, Any]) -> RenderableType:
     usual = document["usual"]
-    rows = ((*row[:-1], _share(row[-1])) for row in _lines(document))
+    sheet = matching_sheet(document)
+    rows = (tuple(_share(row[key]) if key == "share" else row[key] for key in sheet.columns) for row in sheet.rows)
     sentence = (
         f"Matched: {_share(document['share'])}; usual are {_share(usual['least'])} to {_share(usual['most'])}: "
         f"{document['verdict']}."
     )
-    return Group(table(("of", "name", *KEYS), rows), sentence)
+    return Group(table(sheet.columns, rows), sentence)
 
 
 @visitor_app.command("show", epilog="Example: callwright visitor show 4f1c2a")

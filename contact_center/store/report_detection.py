@@ -7,6 +7,7 @@ was keyed counts as a person's.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from math import ceil
@@ -16,8 +17,10 @@ from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session
 
 from contact_center import metrics
+from contact_center.clock import iso
 from contact_center.law.abandonment import MACHINE_CODES, PERIOD, Stretch
-from contact_center.models import Attempt, Call
+from contact_center.models import Attempt, Call, Campaign
+from contact_center.store.queries import campaign_id
 from contact_center.store.tables import table_of
 from contact_center.terms import Outcome
 
@@ -112,6 +115,21 @@ def detection(session: Session, campaign: int, since: datetime, until: datetime)
     rows = session.execute(counted.group_by(each.c.outcome, each.c.status, each.c.by_machine)).all()
     waits = select(_SECONDS).select_from(joined).where(mine, _STATUS != MACHINE)
     return _folded(rows, sorted(session.scalars(waits)))
+
+
+def detection_rows(
+    session: Session, campaigns: Sequence[Campaign], since: datetime, until: datetime
+) -> list[dict[str, Any]]:
+    """The rows of `report amd`, one for each campaign."""
+    return [
+        {
+            "campaign": row.name,
+            "since_at": iso(since),
+            "until_at": iso(until),
+            **detection(session, campaign_id(row), since, until).as_json(),
+        }
+        for row in campaigns
+    ]
 
 
 def false_machines(session: Session, campaign: int, stretch: Stretch, machines: int) -> int:

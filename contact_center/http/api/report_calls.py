@@ -15,6 +15,7 @@ from contact_center.http.api.answers import dumped, json_answer
 from contact_center.http.api.desk import ApiDesk
 from contact_center.http.api.gate import Allow
 from contact_center.http.api.masking import Hidden
+from contact_center.http.api.report_answers import csv_answer
 from contact_center.http.api.tokens import Caller
 from contact_center.store.report_calls import DEFAULT_ROWS, CallsWanted, calls_report
 from contact_center.terms import ApiRole
@@ -50,10 +51,7 @@ def add_routes(router: APIRouter, desk: ApiDesk) -> None:
             return as_csv(wanted.display, rows).encode() if format == "csv" else dumped(rows)
 
         body = await desk.read(made)
-        if format == "json":
-            return json_answer(body)
-        headers = {"Cache-Control": "no-store", "Content-Disposition": 'attachment; filename="calls.csv"'}
-        return Response(body, 200, headers, media_type="text/csv; charset=utf-8; header=present")
+        return json_answer(body) if format == "json" else csv_answer(body, "calls")
 
 
 def _moment(desk: ApiDesk, text: str, name: str) -> datetime | None:

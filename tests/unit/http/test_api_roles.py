@@ -52,6 +52,12 @@ MATRIX = [
     ("GET", "/v1/reports/queues", {SUPERVISOR, READ}),
     ("GET", "/v1/reports/agents", {SUPERVISOR, READ}),
     ("GET", "/v1/reports/abandonment", {SUPERVISOR, READ}),
+    ("GET", "/v1/reports/campaign", {SUPERVISOR, READ}),
+    ("GET", "/v1/reports/hours", {SUPERVISOR, READ}),
+    ("GET", "/v1/reports/amd", {SUPERVISOR, READ}),
+    ("GET", "/v1/reports/ratings", {SUPERVISOR, READ}),
+    ("GET", "/v1/reports/goals", {SUPERVISOR, READ}),
+    ("GET", "/v1/reports/matching", {SUPERVISOR, READ}),
     ("GET", "/v1/events", {SUPERVISOR, READ}),
 ]
 
