@@ -179,10 +179,7 @@ def erase_number(session: Session, by: By, number: str) -> dict[str, int]:
         lead.number, lead.fields, lead.zones, lead.next_attempt_at = "", {}, "", None
         lead.state, lead.reason, lead.closed_at = LeadState.CLOSED, "erased", lead.closed_at or by.at
     recorded = [call.id for call in calls if call.record.get("recording")]
-    for call in calls:
-        call.caller_number = ""
-        call.record = {k: v for k, v in call.record.items() if k not in _ERASED_KEYS}
-    session.flush()
+    _forget_calls(session, calls)
     entities = [("lead", str(i)) for i in lead_ids] + [("call", call.id) for call in calls]
     entities += [("callback", callback_id) for callback_id in callbacks]
     _forget_events(session, entities)
@@ -190,6 +187,13 @@ def erase_number(session: Session, by: By, number: str) -> dict[str, int]:
         by.note(session, "call", call_id, "unrecord", {"call_id": call_id}, obey=True)
     by.note(session, "lead", "erased", "erase", counts, obey=False)
     return {**counts, "dnc_entries_kept": len(kept)}
+
+
+def _forget_calls(session: Session, calls: Collection[Call]) -> None:
+    for call in calls:
+        call.caller_number = ""
+        call.record = {k: v for k, v in call.record.items() if k not in _ERASED_KEYS}
+    session.flush()
 
 
 def _forget_attempts(session: Session, lead_ids: Collection[int | None]) -> int:

@@ -92,13 +92,7 @@ async def test_the_seeds_example_from_a_real_call_and_everybody_else_is_told_too
     await until(lambda: _state(broker, "queue/sales").get("waiting") == 0, 5.0, "the queue's state to be told")
     report = await floor.cli("report", "matching")
     assert (report["calls"], report["matched"]) == (1, 1)
-    base = f"http://{centre.settings.http.bind}"
-    async with aiohttp.ClientSession() as session:
-        async with session.get(f"{base}/health/ready") as ready:
-            part = (await ready.json())["parts"]["mqtt"]
-        async with session.get(f"{base}/metrics") as metrics:
-            assert 'callwright_live{part="mqtt"} 1.0' in await metrics.text()
-    assert part == {"ok": True, "required": False, "why": f"connected to 127.0.0.1:{broker.port}"}
+    await _assert_broker_is_shown(centre, broker)
 
 
 async def _call_id(floor: Floor) -> str:
@@ -118,6 +112,16 @@ def _transactions(receiver: HttpReceiver) -> list[Any]:
 
 def _hooked(receiver: HttpReceiver) -> set[str]:
     return {request.json["type"] for request in receiver.got if request.path == "/hook"}
+
+
+async def _assert_broker_is_shown(centre: Centre, broker: Broker) -> None:
+    base = f"http://{centre.settings.http.bind}"
+    async with aiohttp.ClientSession() as session:
+        async with session.get(f"{base}/health/ready") as ready:
+            part = (await ready.json())["parts"]["mqtt"]
+        async with session.get(f"{base}/metrics") as metrics:
+            assert 'callwright_live{part="mqtt"} 1.0' in await metrics.text()
+    assert part == {"ok": True, "required": False, "why": f"connected to 127.0.0.1:{broker.port}"}
 
 
 def _state(broker: Broker, name: str) -> dict[str, Any]:

@@ -23,7 +23,11 @@ MAY_SEE = Depends(Allow(ApiRole.READ))
 
 def add_routes(router: APIRouter, desk: ApiDesk) -> None:
     """Add the routes of reports."""
+    _add_queues(router, desk)
+    _add_abandonment(router, desk)
 
+
+def _add_queues(router: APIRouter, desk: ApiDesk) -> None:
     @router.get("/reports/queues", tags=["reports"])
     async def queues(
         queue: str = Query("", max_length=60),
@@ -53,6 +57,8 @@ def add_routes(router: APIRouter, desk: ApiDesk) -> None:
             desk, format, "agents", lambda s: report_queues.agent_rows(s, queue, agent, begin, end), rows_sheet
         )
 
+
+def _add_abandonment(router: APIRouter, desk: ApiDesk) -> None:
     @router.get("/reports/abandonment", tags=["reports"])
     async def abandonment(
         campaign: str = Query("", max_length=60), format: Form = FORM, caller: Caller = MAY_SEE
