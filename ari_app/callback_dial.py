@@ -11,7 +11,7 @@ import structlog
 from ari_app import formats
 from ari_app.channel import Channel, Gone, GoneKind
 from ari_app.errors import AriDown, HungUp, Refused, Uncertain
-from ari_app.scope import until_hangup
+from ari_app.scope import heard_late, until_hangup
 from ari_app.services import Services
 from ari_app.trunk_line import take_line
 from contact_center import story
@@ -56,9 +56,13 @@ class CustomerDial:
                 await self._place(ring_seconds, trunks)
                 await self.channel.entered
         except TimeoutError:
-            self.outcome = gave_up(rang=self.channel.ringing.happened)
-            self._log.add(story.Left(self._now(), Party.SYSTEM))
-            return False
+            await heard_late(self._limit, self.channel.entered, self.channel.gone)
+            if self.channel.gone.happened:
+                return False
+            if not self.channel.entered.happened:
+                self.outcome = gave_up(rang=self.channel.ringing.happened)
+                self._log.add(story.Left(self._now(), Party.SYSTEM))
+                return False
         except HungUp as hangup:
             if hangup.channel is not self.channel:
                 raise

@@ -19,7 +19,7 @@ from ari_app.line import part
 from ari_app.link import BEAT, Link
 from ari_app.media import Playback, Recording
 from ari_app.router import Arrival, Router
-from ari_app.scope import finish, until_hangup
+from ari_app.scope import finish, heard_late, until_hangup
 from ari_app.snapshot import Snapshot, take_snapshot
 from ari_app.transport import Transport, agents_name, quiet_name
 from ari_app.wire import AsteriskTransport
@@ -330,12 +330,14 @@ class AriClient:
 
     async def _answered(self, channel: Channel, within: float) -> None:
         try:
-            async with asyncio.timeout(within), until_hangup(channel):
+            async with asyncio.timeout(within) as limit, until_hangup(channel):
                 await channel.entered
         except HungUp:
             raise NoAnswer(channel, channel.gone.value) from None
         except TimeoutError:
-            raise NoAnswer(channel, Gone(GoneKind.LOST, self.now())) from None
+            await heard_late(limit, channel.entered, channel.gone)
+            if not channel.entered.happened:
+                raise NoAnswer(channel, Gone(GoneKind.LOST, self.now())) from None
 
     def owe(self, channel: Channel) -> None:
         """Hang up `channel` as soon and as often as needed."""

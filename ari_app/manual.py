@@ -21,7 +21,7 @@ from ari_app.given_outside import GivenOutside, talk_outside
 from ari_app.inbound_talk import Talk, say_sorry
 from ari_app.own_parts import OwnParts, finished
 from ari_app.own_phone import OwnLeg, no_ringback, own_leg_id, own_side, ringback, tell_failure
-from ari_app.scope import finish, until_hangup
+from ari_app.scope import finish, heard_late, until_hangup
 from ari_app.trunk_line import take_line
 from contact_center import story
 from contact_center.labels import label
@@ -159,10 +159,11 @@ class ManualCall:
         async with until_hangup(leg.channel):
             await ringback(leg)
             try:
-                async with asyncio.timeout(seconds):
+                async with asyncio.timeout(seconds) as limit:
                     await self._place(seconds)
                     await self.customer.entered
             except TimeoutError:
+                await heard_late(limit, self.customer.entered, self.customer.gone)
                 if not self.customer.entered.happened:
                     self._outcome = gave_up(rang=self.customer.ringing.happened)
                     return False

@@ -20,7 +20,7 @@ from ari_app.given_outside import GivenOutside, talk_outside
 from ari_app.inbound_talk import Talk, say_sorry
 from ari_app.outbound_end import CallEnd
 from ari_app.patience import Patience
-from ari_app.scope import finish, until_hangup
+from ari_app.scope import finish, heard_late, until_hangup
 from ari_app.services import Services
 from contact_center import timeline
 from contact_center.crash_points import reached
@@ -173,6 +173,9 @@ class OutboundCall:
                     await self._place()
                 await self.customer.entered
         except TimeoutError:
+            await heard_late(self._limit, self.customer.entered, self.customer.gone)
+            if self.customer.gone.happened:
+                raise HungUp(self.customer) from None
             if not self.customer.entered.happened:
                 rang = self.customer.ringing.happened and not self._end.withdrawn
                 self._end.outcome = gave_up(rang=rang)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,12 @@ from ari_app.errors import HungUp
 
 if TYPE_CHECKING:
     from ari_app.channel import Channel
+    from ari_app.moment import Moment
 
+LATE_SECONDS = 0.25
+"""A time-out that is noticed so much too late tells of a process that stood still."""
+NEWS_SECONDS = 0.5
+"""How long what happened meanwhile may take to be read then."""
 FINISH_SECONDS = 2.0
 """How long a clean-up may take by default."""
 
@@ -68,6 +73,22 @@ async def until_hangup(*channels: Channel) -> AsyncIterator[None]:
     finally:
         for channel, callback in callbacks:
             channel.gone.remove_done_callback(callback)
+
+
+async def heard_late(limit: asyncio.Timeout | None, *moments: Moment[Any]) -> None:
+    """After a time-out, before what it says is believed: wait a little for these where it struck late.
+
+    A process that stood still finds its time-outs over before it has read what happened meanwhile.
+    """
+    struck_at, loop = limit.when() if limit is not None else None, asyncio.get_running_loop()
+    if struck_at is None or loop.time() - struck_at < LATE_SECONDS:
+        return
+    happened = asyncio.Event()
+    for moment in moments:
+        moment.add_done_callback(lambda _: happened.set())
+    with suppress(TimeoutError):
+        async with asyncio.timeout(NEWS_SECONDS):
+            await happened.wait()
 
 
 async def finish(cleanup: Coroutine[Any, Any, object], within: float = FINISH_SECONDS) -> None:
