@@ -235,3 +235,10 @@ class ApiRole(StrEnum):
     AGENT = "agent"
     LEAD_PUSH = "lead_push"
     READ = "read"
+
+
+class AmdStatus(StrEnum):
+    """What Asterisk's AMD says of who answered; anything else it says is unsure."""
+
+    MACHINE = "MACHINE"
+    HUMAN = "HUMAN"

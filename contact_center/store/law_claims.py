@@ -22,9 +22,8 @@ from contact_center.law.force import RulesInForce, rules_for
 from contact_center.models import Attempt, Call, Instant, Lead
 from contact_center.store.changes import add_event
 from contact_center.store.prepared import Prepared
-from contact_center.store.report_detection import MACHINE
 from contact_center.store.tables import table_of
-from contact_center.terms import CallKind, Direction, LeadState, Outcome
+from contact_center.terms import AmdStatus, CallKind, Direction, LeadState, Outcome
 
 FORBIDDEN = "EXISTS (SELECT 1 FROM dnc WHERE dnc.number = lead.number AND dnc.campaign_id IN (0, lead.campaign_id))"
 """SQL over ``lead``: the number is on the company's or the campaign's do-not-call list. Two seeks in one index."""
@@ -142,7 +141,7 @@ def _hold(session: Session, lead: Claimable, rules: RulesInForce, now: datetime,
 
 def _was_a_machine(call: _Earlier) -> bool:
     """By the verdict; with whom an agent has talked all the same, he was no silent call to."""
-    return call.outcome == Outcome.MACHINE or (call.verdict == MACHINE and call.outcome != Outcome.CONNECTED)
+    return call.outcome == Outcome.MACHINE or (call.verdict == AmdStatus.MACHINE and call.outcome != Outcome.CONNECTED)
 
 
 def _caps(calls: Iterable[_Earlier], rules: RulesInForce, now: datetime) -> Iterable[Hold]:

@@ -28,9 +28,8 @@ from contact_center.clock import iso
 from contact_center.law.abandonment import MACHINE_CODES
 from contact_center.models import Attempt, Call, Instant, Lead, PaceHistory
 from contact_center.store.claim_sql import CLASSES, LeadClass, pairs
-from contact_center.store.report_detection import MACHINE
 from contact_center.store.tables import table_of
-from contact_center.terms import Outcome
+from contact_center.terms import AmdStatus, Outcome
 
 HOUR_SECONDS = 3600.0
 _ATTEMPT, _CALL, _LEAD = table_of(Attempt), table_of(Call), table_of(Lead)
@@ -117,7 +116,7 @@ def checked_hours(session: Session, campaign_id: int, since: datetime) -> list[C
     """
     connection = session.connection()
     by_machine = _CALL.c.disposition.in_(MACHINE_CODES)
-    verdict = _CALL.c.record["amd"]["status"].as_string() == MACHINE
+    verdict = _CALL.c.record["amd"]["status"].as_string() == AmdStatus.MACHINE
     each = (
         select(
             _hour(connection.dialect.name).label("hour"),

@@ -22,13 +22,11 @@ from contact_center.law.abandonment import MACHINE_CODES, PERIOD, Stretch
 from contact_center.models import Attempt, Call, Campaign
 from contact_center.store.queries import campaign_id
 from contact_center.store.tables import table_of
-from contact_center.terms import Outcome
+from contact_center.terms import AmdStatus, Outcome
 
 _ATTEMPT, _CALL = table_of(Attempt), table_of(Call)
 _STATUS = _CALL.c.record["amd"]["status"].as_string()
 _SECONDS = _CALL.c.record["amd"]["seconds"].as_float()
-MACHINE = "MACHINE"
-HUMAN = "HUMAN"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +111,7 @@ def detection(session: Session, campaign: int, since: datetime, until: datetime)
     each = select(_ATTEMPT.c.outcome, _STATUS.label("status"), by_machine).select_from(joined).where(mine).subquery()
     counted = select(each.c.outcome, each.c.status, each.c.by_machine, func.count().label("calls"))
     rows = session.execute(counted.group_by(each.c.outcome, each.c.status, each.c.by_machine)).all()
-    waits = select(_SECONDS).select_from(joined).where(mine, _STATUS != MACHINE)
+    waits = select(_SECONDS).select_from(joined).where(mine, _STATUS != AmdStatus.MACHINE)
     return _folded(rows, sorted(session.scalars(waits)))
 
 
@@ -144,10 +142,10 @@ def _folded(rows: Any, waits: list[float]) -> Detection:
     counts: dict[str, int] = dict.fromkeys(("humans", "unsure", "machines"), 0)
     ended = checked = wrong = handled = missed = 0
     for outcome, status, by_machine, calls in rows:
-        counts[{MACHINE: "machines", HUMAN: "humans"}.get(status, "unsure")] += calls
+        counts[{AmdStatus.MACHINE: "machines", AmdStatus.HUMAN: "humans"}.get(status, "unsure")] += calls
         if outcome == Outcome.MACHINE:
             ended += calls
-        elif outcome == Outcome.CONNECTED and status == MACHINE:
+        elif outcome == Outcome.CONNECTED and status == AmdStatus.MACHINE:
             checked, wrong = checked + calls, wrong + (0 if by_machine else calls)
         elif outcome == Outcome.CONNECTED:
             handled, missed = handled + calls, missed + (calls if by_machine else 0)
