@@ -10,8 +10,8 @@ import structlog
 
 from ari_app.ami import Ami, AmiError, AmiRefused
 from ari_app.client import AriClient
-from ari_app.errors import AriError
-from ari_app.provisioning import Account
+from ari_app.errors import AriError, Refused
+from ari_app.provisioning import AOR, Account, is_as_wanted
 from contact_center.clock import Clock
 from contact_center.roster import Roster
 from contact_center.seat import Seat
@@ -44,15 +44,27 @@ class Phones:
         self._missed_news = self._missed_news or live
 
     async def push(self, objects: Iterable[Account]) -> None:
-        """Make the accounts; what this Asterisk was told since its start is not told again."""
+        """Make the accounts; what this Asterisk was told since its start is not told again.
+
+        Nor an address of record that is as wanted: see ``provisioning.put_objects``.
+        """
         if self._ari.boot_id != self._boot_id:
             self._pushed.clear()
             self._boot_id = self._ari.boot_id
         for item in objects:
             key = (item.config_class, item.object_type, item.id)
             if self._pushed.get(key) != item.fields:
-                await self._ari.put_dynamic(*key, item.fields)
+                if item.object_type != AOR or not is_as_wanted(await self._told(key), item.fields):
+                    await self._ari.put_dynamic(*key, item.fields)
                 self._pushed[key] = dict(item.fields)
+
+    async def _told(self, key: tuple[str, str, str]) -> object:
+        try:
+            return await self._ari.request("GET", f"asterisk/config/dynamic/{'/'.join(key)}")
+        except Refused as refused:
+            if refused.status != 404:
+                raise
+            return None
 
     async def remove(self, keys: Sequence[tuple[str, str, str]]) -> None:
         """Unmake an account."""
