@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from contact_center.own_agents import OwnAgents
+from contact_center.own_agents import OwnAgents, promised_to
 from contact_center.settings import Settings
 
 
@@ -77,7 +77,9 @@ class Hand:
                 break
             if row.number in by_number:
                 continue
-            if self._own is not None and self._own.keep(row.last_agent, row.next_attempt_at):
+            promised = promised_to(row)
+            own = promised or row.last_agent
+            if self._own is not None and self._own.keep(own, row.next_attempt_at, promised):
                 without.add(row.id)
                 continue
             line = self._line_for(row.number)
@@ -85,7 +87,7 @@ class Hand:
                 without.add(row.id)
             else:
                 by_number[row.number] = (row, line)
-                self._own = self._own and self._own.with_call_for(row.last_agent)
+                self._own = self._own and self._own.with_call_for(own)
         return list(by_number.values()), without
 
     def _line_for(self, number: str) -> str | None:

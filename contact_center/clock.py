@@ -35,4 +35,5 @@ def iso(at: datetime | None) -> str | None:
     """ISO 8601 in UTC with milliseconds and ``Z``, as all JSON of the product shows instants."""
     if at is None:
         return None
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    utc = at if at.tzinfo is UTC else at.astimezone(UTC)
+    return utc.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"

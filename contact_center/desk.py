@@ -40,6 +40,10 @@ class Desk(Protocol):
         """While the block lasts, this phone is in a call of its own, which a customer who comes may cut short."""
         ...
 
+    async def end_old_line(self, ext: str, /) -> bool:
+        """End his open line if no sound comes from it any more: his phone was restarted. Whether there was one."""
+        ...
+
     async def go_online(self, ext: str, *, by: str) -> AgentCard:
         """On line, calls may come; ends a pause."""
         ...

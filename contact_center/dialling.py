@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from math import inf
 from typing import Any, Protocol
 
 from contact_center.terms import CallKind, Outcome
+
+SENDING_SECONDS = 1.0
+"""So long an INVITE may be on its way out of a busy machine: before the hours end, nothing is sent any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,8 @@ class DialOrder:
 
     def is_late(self, at: datetime, monotonic: float) -> bool:
         """Whether nothing may be sent for it any more, though it was intended."""
-        return monotonic > self.fresh_until or (self.invite_before is not None and at >= self.invite_before)
+        ends = self.invite_before
+        return monotonic > self.fresh_until or (ends is not None and at >= ends - timedelta(seconds=SENDING_SECONDS))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ purpose ends with exit code 1.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -38,6 +39,14 @@ _WANTED = {
     "less_than_equal": "at most {le:g} is wanted",
     "string_too_long": "{max_length} characters are allowed",
     "literal_error": "{expected} is wanted",
+    "enum": "{expected} is wanted",
+    "greater_than": "more than {gt:g} is wanted",
+    "tuple_type": 'a list is wanted, as ["..."]',
+    "bool_parsing": "true or false is wanted",
+    "string_type": "text is wanted",
+    "int_type": "a whole number is wanted",
+    "float_type": "a number is wanted",
+    "bool_type": "true or false is wanted",
 }
 
 
@@ -81,3 +90,8 @@ class Unreachable(CallwrightError):
     """The database, Asterisk or a running serve cannot be reached."""
 
     exit_code = 4
+
+
+def typed(name: str) -> str:
+    """A name as it is typed in a command, in quotes where a shell would part it."""
+    return name if name.replace("-", "").isalnum() else shlex.quote(name)

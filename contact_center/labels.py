@@ -8,6 +8,7 @@ _LABELS = {
         "deleted": "deleted",
         "silent_message": "silent call message",
         "machine_message": "message left",
+        "cut_off": "longest call of the trunk reached",
         "conversation": "conversation",
         "consult": "consult",
         "outbound": "Outbound",
@@ -25,6 +26,7 @@ _LABELS = {
         "deleted": "slettet",
         "silent_message": "lydløs opkaldsmeddelelse",
         "machine_message": "besked indtalt",
+        "cut_off": "trunkens længste opkald nået",
         "conversation": "samtale",
         "consult": "rådførsel",
         "outbound": "Outbound",
@@ -42,6 +44,7 @@ _LABELS = {
         "deleted": "удалён",
         "silent_message": "сообщение о немом вызове",
         "machine_message": "сообщение оставлено",
+        "cut_off": "достигнута предельная длительность вызова",
         "conversation": "разговор",
         "consult": "консультация",
         "outbound": "Outbound",
@@ -67,6 +70,7 @@ _SPOKEN = {
         "callback_ordered": "Thank you. You keep your place, and we will call you back. Goodbye.",
         "callback_agent": "Callback. Please hold while the customer is called.",
         "no_line": "All lines to the outside are in use. Please try again in a moment.",
+        "capped": "The limit of calls to the outside is reached. Please ask your supervisor.",
     },
     "da": {
         "first": "De er nummer et i køen.",
@@ -83,6 +87,7 @@ _SPOKEN = {
         "callback_ordered": "Tak. De beholder Deres plads, og vi ringer tilbage. Farvel.",
         "callback_agent": "Tilbagekald. Vent, mens der ringes til kunden.",
         "no_line": "Alle linjer ud af huset er optaget. Prøv igen om et øjeblik.",
+        "capped": "Grænsen for opkald ud af huset er nået. Spørg Deres leder.",
     },
     "ru": {
         "first": "Вы первый в очереди.",
@@ -99,6 +104,7 @@ _SPOKEN = {
         "callback_ordered": "Спасибо. Ваше место сохранено, мы вам перезвоним. До свидания.",
         "callback_agent": "Обратный звонок. Подождите, вызываем клиента.",
         "no_line": "Все внешние линии заняты. Повторите попытку через минуту.",
+        "capped": "Лимит внешних звонков исчерпан. Обратитесь к руководителю.",
     },
 }
 

@@ -50,12 +50,14 @@ def _instant(*, nullable: bool = True, index: bool = False) -> Any:
 
 
 # The classes of the dialling order, as the partial indexes and the queries of store.claims both spell them:
-# served before and due again, never tried, tried without success and due again.
-SERVED = "state = 'due' AND last_agent <> ''"
+# served before or promised a call and due again, never tried, tried without success and due again.
+SERVED = "state = 'due' AND (last_agent <> '' OR callback_at IS NOT NULL)"
 NEW = "state = 'new'"
-RETRY = "state = 'due' AND last_agent = ''"
+RETRY = "state = 'due' AND last_agent = '' AND callback_at IS NULL"
 # What no lead should be: waiting for a time that was never set. Almost always empty.
 TIMELESS = "state = 'due' AND next_attempt_at IS NULL"
+# What waits and has an end of its own.
+ENDING = "expires_at IS NOT NULL AND state IN ('new', 'due')"
 
 
 def _partial(name: str, where: str, *columns: str) -> Index:
@@ -118,15 +120,21 @@ class Campaign(SQLModel, table=True):
 class Lead(SQLModel, table=True):
     """A person to reach. ``zones``: comma-joined tz names his number may lie in; all must be open to call.
 
+    ``callback_at``: a call was promised for then, by agent ``callback_agent`` or by anyone, and not made yet.
+    ``expires_at``: from then on nobody calls any more.
+
     A number may stand twice in a campaign (``lead import --dedupe none``), as two leads.
     """
 
     __table_args__ = (
-        # One small index per class of the dialling order; leads that are done fall out of all three.
+        # Small indexes per class of the dialling order; leads that are done fall out of all of them.
         _partial("ix_lead_served", SERVED, "campaign_id", "zones", "priority", "next_attempt_at", "id"),
         _partial("ix_lead_new", NEW, "campaign_id", "zones", "priority", "id"),
         _partial("ix_lead_retry", RETRY, "campaign_id", "zones", "priority", "next_attempt_at", "id"),
-        Index("ix_lead_state", "campaign_id", "state"),
+        _partial("ix_lead_served_due", SERVED, "campaign_id", "zones", "next_attempt_at", "priority"),
+        _partial("ix_lead_retry_due", RETRY, "campaign_id", "zones", "next_attempt_at", "priority"),
+        Index("ix_lead_state", "campaign_id", "state", "id"),
+        _partial("ix_lead_expires", ENDING, "campaign_id", "expires_at"),
         _partial("ix_lead_timeless", TIMELESS, "id"),
         Index("ix_lead_number", "number"),
     )
@@ -145,6 +153,9 @@ class Lead(SQLModel, table=True):
     created_at: datetime = _instant(nullable=False)
     closed_at: datetime | None = _instant()
     reason: str = Field(default="", max_length=120)
+    callback_at: datetime | None = _instant()
+    callback_agent: str = Field(default="", max_length=20, sa_column_kwargs={"server_default": ""})
+    expires_at: datetime | None = _instant()
 
 
 class LeadImport(SQLModel, table=True):

@@ -22,6 +22,7 @@ _LABEL = re.compile(r"(tel|telephone|phone|mobile|mob|cell|callto)( *[.:] *| +)(
 _EXTENSION = re.compile(
     r"(?<=\d) *([,;]? *(ext|extn|extension|xtn)\b *[.:=]?|;ext=|[x#](?=[ :.]*\d)) *[.:]? *\d{1,7}\Z", re.IGNORECASE
 )
+_DIGITS = re.compile(r"\+?[0-9]+\Z")
 _DASHES = "\u2010\u2011\u2012\u2013\u2014\u2015\u2043\u2212\u30fc\ufe58\ufe63\u00ad"
 _SAME = str.maketrans({**dict.fromkeys(_DASHES, "-"), "\u00b7": ".", "\u2022": ".", "[": "(", "]": ")", "\t": " "})
 """Marks that stand for one of ours; the kinds of spaces and full-width forms are made the same before."""
@@ -83,6 +84,8 @@ def _plain(text: str) -> str:
     """Digits with at most a leading ``+`` and ``(0)``; raises UsageError on anything that is no number."""
     if len(text) > _LONGEST_TEXT:
         raise UsageError(f"{_quoted(text)} is too long for a phone number.")
+    if _DIGITS.match(text):  # as carriers send them
+        return text
     kept = "".join(c for c in unicodedata.normalize("NFKC", text) if unicodedata.category(c) != "Cf")
     kept = _without_marks(kept.strip())
     if not kept:

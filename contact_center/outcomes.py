@@ -51,12 +51,17 @@ def gave_up(*, rang: bool) -> Outcome:
 
 @dataclass(frozen=True, slots=True)
 class LeadChange:
-    """What becomes of the lead: its state, when it is tried again, and whether the dial used up an attempt."""
+    """What becomes of the lead: its state, when it is tried again, and whether the dial used up an attempt.
+
+    ``alternate``: where it has another number that one is next, at ``alternate_at`` if that is said.
+    """
 
     state: LeadState
     next_attempt_at: datetime | None
     counted: bool
     reason: str = ""
+    alternate: bool = False
+    alternate_at: datetime | None = None
 
 
 def after(
@@ -71,13 +76,20 @@ def after(
         return LeadChange(LeadState.DUE, ended_at, counted=False, reason="the trunk did not take the call")
     if outcome is Outcome.CONNECTED:
         return LeadChange(LeadState.DONE, None, counted=True)
+    used_up = bool(options.max_attempts) and attempts >= options.max_attempts
+    alternate = outcome.value in options.alternate_after and certain and not used_up
     if outcome is Outcome.INVALID_NUMBER:
-        return LeadChange(LeadState.CLOSED, None, counted=True, reason="the number does not exist")
+        told = "the number does not exist"
+        return LeadChange(LeadState.CLOSED, None, counted=True, reason=told, alternate=alternate)
     if outcome is Outcome.BLOCKED:
         return LeadChange(LeadState.CLOSED, None, counted=True, reason="the network blocks our calls: review")
-    if options.max_attempts and attempts >= options.max_attempts:
+    if used_up:
         return LeadChange(LeadState.CLOSED, None, counted=True, reason=USED_UP)
-    return LeadChange(LeadState.DUE, ended_at + _delay(outcome, options), counted=True)
+    soon = None
+    if alternate and options.alternate_delay is not None:
+        soon = ended_at + timedelta(seconds=options.alternate_delay)
+    later = ended_at + _delay(outcome, options)
+    return LeadChange(LeadState.DUE, later, counted=True, alternate=alternate, alternate_at=soon)
 
 
 def _delay(outcome: Outcome, options: CampaignOptions) -> timedelta:

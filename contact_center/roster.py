@@ -7,18 +7,18 @@ changes is told to the store as facts (never waited for), and of each seat to th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import Protocol
 
 from contact_center.clock import Clock
 from contact_center.desk import AgentCard
 from contact_center.errors import NotFound
 from contact_center.models import Agent
-from contact_center.seat import Seat
+from contact_center.seat import Seat, no_line
 from contact_center.store.facts import AgentStateChanged, AgentStatusChanged, Fact
 from contact_center.terms import AgentConnect, AgentState, AgentStatus
+from contact_center.waiters import Callers, Waiter, may_offer, note_refusal, wait_seconds
 
 
 class Offer:
@@ -58,37 +58,18 @@ class Offer:
         self._roster.release(self.seat, self._missed, self._wrap_up_seconds)
 
 
-class _Waiter:
-    """A call that waits for an agent of a team."""
-
-    def __init__(self, team: str, prefer: str) -> None:
-        self.team, self.prefer = team, prefer
-        self.seat: asyncio.Future[Seat] = asyncio.get_running_loop().create_future()
-
-
-class Callers(Protocol):
-    """Whoever waits in the queues; they come before calls that campaigns have placed."""
-
-    def take(self, seat: Seat) -> str:
-        """This agent has become free; the id of the call that he is held for from now on, or nothing."""
-        ...
-
-    def spoken_for(self) -> set[str]:
-        """Extensions of the agents whom those who wait need for themselves."""
-        ...
-
-
 class Roster:
     """All agents of this contact centre; implements :class:`contact_center.desk.Desk`."""
 
     def __init__(self, clock: Clock, post: Callable[[Fact], None], *, max_misses: int = 2) -> None:
         self._clock, self._post, self._max_misses = clock, post, max_misses
         self._seats: dict[str, Seat] = {}
-        self._waiters: list[_Waiter] = []
+        self._waiters: list[Waiter] = []
         self._wake = asyncio.Event()
         self.on_seat: list[Callable[[Seat], None]] = []
         self.on_status: list[Callable[[Seat], None]] = []
         self.callers: Callers | None = None
+        self.end_old_line: Callable[[str], Coroutine[None, None, bool]] = no_line
 
     # -- what others ask ------------------------------------------------------------------------------
 
@@ -129,8 +110,8 @@ class Roster:
     # -- taking an agent ------------------------------------------------------------------------------
 
     def reserve(self, team: str, call_id: str, prefer: str = "") -> Offer | None:
-        """Hold the preferred agent if he is idle, else the longest idle one, else None. Synchronous."""
-        seat = self._choose(team, prefer)
+        """Hold the preferred agent if idle, else the longest idle one; not who has just refused this very call."""
+        seat = self._choose(team, call_id, prefer)
         if seat is None:
             return None
         self.hold(seat, call_id)
@@ -145,17 +126,36 @@ class Roster:
 
         Waiting calls are served in the order they came.
         """
-        if offer := self.reserve(team, call_id, prefer):
-            return offer
-        waiter = _Waiter(team, prefer)
+        ends = self._clock.monotonic() + max(seconds, 0.0)
+        while (offer := self.reserve(team, call_id, prefer)) is None:
+            left = ends - self._clock.monotonic()
+            again = self._again_seconds(team, call_id)
+            seat = await self._freed(min(left, again), team, call_id, prefer)
+            if seat is not None:
+                self.hold(seat, call_id)
+                return Offer(self, seat, call_id)
+            if again >= left:
+                return None
+        return offer
+
+    def _again_seconds(self, team: str, call_id: str) -> float:
+        """Until an idle agent may be offered again what he has refused; endless where none has."""
+        now = self._clock.monotonic()
+        idle = (s for s in self._seats.values() if s.serves(team) and s.state is AgentState.IDLE)
+        waits = (wait_seconds(seat.refused, call_id, now) for seat in idle)
+        return min((wait for wait in waits if wait is not None), default=float("inf"))
+
+    async def _freed(self, seconds: float, team: str, call_id: str, prefer: str) -> Seat | None:
+        """The first agent who becomes free for a call; None when time is up."""
+        waiter = Waiter(team, call_id, prefer)
         self._waiters.append(waiter)
         try:
             async with asyncio.timeout(max(seconds, 0.0)):
-                seat = await waiter.seat
+                return await waiter.seat
         except TimeoutError:
             if not waiter.seat.done() or waiter.seat.cancelled():
                 return None
-            seat = waiter.seat.result()  # he became free in the very turn in which time ran out
+            return waiter.seat.result()  # he became free in the very turn in which time ran out
         except asyncio.CancelledError:
             if waiter.seat.done() and not waiter.seat.cancelled():
                 self.release(waiter.seat.result(), "", 0.0)
@@ -163,8 +163,6 @@ class Roster:
         finally:
             if waiter in self._waiters:
                 self._waiters.remove(waiter)
-        self.change(seat, engaged=AgentState.OFFERED, call_id=call_id, wrap_up_until_at=None)
-        return Offer(self, seat, call_id)
 
     @contextmanager
     def adopt(self, ext: str, call_id: str, wrap_up_seconds: float) -> Iterator[Offer | None]:
@@ -181,12 +179,12 @@ class Roster:
         finally:
             offer.close()
 
-    def _choose(self, team: str, prefer: str) -> Seat | None:
-        preferred = self._seats.get(prefer) if prefer else None
-        if preferred and preferred.serves(team) and preferred.state is AgentState.IDLE:
-            return preferred
-        idle = [s for s in self._seats.values() if s.serves(team) and s.state is AgentState.IDLE]
-        return min(idle, key=lambda seat: (seat.idle_since_at, seat.ext), default=None)
+    def _choose(self, team: str, call_id: str, prefer: str) -> Seat | None:
+        now = self._clock.monotonic()
+        seats = (seat for seat in self._seats.values() if seat.engaged is None and seat.serves(team))
+        idle = [s for s in seats if s.state is AgentState.IDLE and (not s.refused or may_offer(s, call_id, now))]
+        preferred = next((seat for seat in idle if seat.ext == prefer), None)
+        return preferred or min(idle, key=lambda seat: (seat.idle_since_at, seat.ext), default=None)
 
     def release(self, seat: Seat, missed: str, wrap_up_seconds: float) -> None:
         """End an offer or a talk: next is wrap-up, the end of the idle line, or a pause after too many misses."""
@@ -196,9 +194,12 @@ class Roster:
             seat.reachable = False
             seat.doubted_at = now if missed == "silent" else None
         elif missed and missed != "line_down":
-            self._count_miss(seat, "calls not answered")
+            again = note_refusal(seat, seat.call_id, self._clock.monotonic())
+            if not again or missed != "rejected":  # one customer whom he does not want is one miss
+                self._count_miss(seat, "calls not answered")
         seat.last_call_id = seat.call_id
         until = now + timedelta(seconds=wrap_up_seconds) if wrap_up_seconds > 0 and not missed else None
+        seat.wrap_up_ends = self._clock.monotonic() + wrap_up_seconds
         self.change(
             seat,
             engaged=AgentState.WRAP_UP if until else None,
@@ -206,7 +207,8 @@ class Roster:
             call_id="",
             idle_since_at=now if served else seat.idle_since_at,  # who got nothing keeps his place
         )
-        self._wake.set()
+        if until:
+            self._wake.set()
 
     def _count_miss(self, seat: Seat, reason: str) -> None:
         seat.misses += 1
@@ -320,7 +322,7 @@ class Roster:
         if self.callers is not None and (call_id := self.callers.take(seat)):
             seat.engaged, seat.call_id = AgentState.OFFERED, call_id
             return
-        fitting = [w for w in self._waiters if seat.serves(w.team) and not w.seat.done()]
+        fitting = [w for w in self._waiters if w.may_have(seat, self._clock.monotonic())]
         if not fitting:
             return
         waiter = next((w for w in fitting if w.prefer == seat.ext), fitting[0])
@@ -336,6 +338,7 @@ class Roster:
             seat = self._seats[row.ext] = Seat.of(row)
             if row.wrap_up_until_at and row.wrap_up_until_at > now:
                 seat.engaged, seat.wrap_up_until_at = AgentState.WRAP_UP, row.wrap_up_until_at
+                seat.wrap_up_ends = self._clock.monotonic() + (row.wrap_up_until_at - now).total_seconds()
             seat.told = seat.fingerprint_of(row)
             seat.shown_state = AgentState(row.state)
             self.change(seat)
@@ -363,12 +366,11 @@ class Roster:
     async def run(self) -> None:
         """End each wrap-up at its time. Runs until cancelled; owned by ``serve``."""
         while True:
-            now = self._clock.now()
-            for seat in [s for s in self._seats.values() if s.wrap_up_until_at]:
-                if seat.wrap_up_until_at and seat.wrap_up_until_at <= now:
-                    self.end_wrap_up(seat)
-            ends = [s.wrap_up_until_at for s in self._seats.values() if s.wrap_up_until_at]
-            delay = (min(ends) - now).total_seconds() if ends else None
+            now = self._clock.monotonic()  # the hands of the other clock may be turned meanwhile
+            for seat in [s for s in self._seats.values() if s.wrap_up_until_at and s.wrap_up_ends <= now]:
+                self.end_wrap_up(seat)
+            ends = [s.wrap_up_ends for s in self._seats.values() if s.wrap_up_until_at]
+            delay = min(ends) - now if ends else None
             self._wake.clear()
             try:
                 async with asyncio.timeout(delay):

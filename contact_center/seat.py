@@ -17,14 +17,21 @@ def _nobody() -> None:
     """Nobody watches this seat."""
 
 
+async def no_line(ext: str) -> bool:
+    """Nobody has a line."""
+    return False
+
+
 @dataclass(slots=True)
 class Seat:
     """An agent in a running ``serve``.
 
     ``engaged`` is OFFERED, TALKING, WRAP_UP or None; ``line`` is the channel of a persistent agent's own
     call, ``line_doubted`` whether his phone was lost under it; ``doubted_at``: when a call to his phone
-    got no sign of life; ``phone_news`` counts what was said of it; ``own_calls``: channels on which his
-    phone hears what a code has done, cut short when a customer comes; ``in_menu``: he is asked about his last call;
+    got no sign of life; ``wrap_up_ends``: ``wrap_up_until_at`` by the monotonic clock;
+    ``phone_news`` counts what was said of it; ``own_calls``: channels on which his phone hears what a code has
+    done, cut short when a customer comes; ``in_menu``: he is asked about his last call;
+    ``refused``: the last calls that he did not take, and when (monotonic);
     ``skills`` are levels by name, ``penalties`` numbers by queue;
     ``shown_state`` is the state last told to others, since ``since_at``; ``watch`` is told of each change.
     """
@@ -41,6 +48,7 @@ class Seat:
     idle_since_at: datetime
     engaged: AgentState | None = None
     wrap_up_until_at: datetime | None = None
+    wrap_up_ends: float = 0.0
     call_id: str = ""
     misses: int = 0
     reachable: bool = True
@@ -51,6 +59,7 @@ class Seat:
     last_call_id: str = ""
     in_menu: bool = False
     own_calls: list[str] = field(default_factory=list)
+    refused: dict[str, float] = field(default_factory=dict)
     skills: Mapping[str, int] = field(default_factory=dict)
     penalties: Mapping[str, int] = field(default_factory=dict)
     watch: Callable[[], None] = _nobody

@@ -11,53 +11,26 @@ from typing import Annotated, Any, Literal
 from zoneinfo import available_timezones
 
 import phonenumbers
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from contact_center.errors import SettingsError, plain_reason
 from contact_center.matching.transactions import TransactionType
+from contact_center.options import checked_caps
+from contact_center.setting_kinds import Bind, Codec, Host, HostOrBind, Name, Peer, Plain, Port, Prefix
 from contact_center.terms import AgentConnect, NumberCheck
 
 ENVIRONMENT_PREFIX = "CALLWRIGHT_"
 LISTS = ("match", "codecs", "allow_hosts", "allowed_prefixes")
 FILE_NAME = "callwright.toml"
-
-
-def _bind(value: str) -> str:
-    host, _, port = value.rpartition(":")
-    if not host or not port.isdigit() or not 0 < int(port) < 65536:
-        raise ValueError("an address and a port, as in 127.0.0.1:8080, is wanted")
-    return value
-
-
-def _plain(value: str) -> str:
-    """Values that end up in Asterisk's files or in a protocol line must not break out of them."""
-    if any(ord(c) < 0x20 or c in ";#[]\x7f" for c in value):
-        raise ValueError("control characters and ; # [ ] are not allowed here")
-    return value
-
-
-def _host(value: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.\-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\]", value):
-        raise ValueError("a host name or an address is wanted")
-    return value
-
-
-def _host_or_bind(value: str) -> str:
-    """``host``, ``host:port``, ``[::1]`` or ``[::1]:9000``."""
-    host, _, port = value.rpartition(":")
-    if host and port.isdigit():
-        _bind(value)
-        return f"{_host(host)}:{port}"
-    return _host(value)
-
-
-Bind = Annotated[str, AfterValidator(_bind)]
-Plain = Annotated[str, AfterValidator(_plain)]
-Host = Annotated[str, AfterValidator(_host)]
-HostOrBind = Annotated[str, AfterValidator(_host_or_bind)]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$")]
-Port = Annotated[int, Field(ge=1, le=65535)]
-Prefix = Annotated[str, Field(pattern=r"^\+[1-9][0-9]{0,14}$")]
 
 
 class Section(BaseModel):
@@ -75,6 +48,7 @@ class Site(Section):
     language: Literal["en", "da", "ru"] = "en"
     currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] = "GBP"
     number_check: NumberCheck = NumberCheck.VALID
+    person_cap: Annotated[str, BeforeValidator(checked_caps)] = ""
 
     @field_validator("timezone")
     @classmethod
@@ -129,7 +103,29 @@ class Asterisk(Section):
     dead_man_seconds: Annotated[int, Field(ge=10, le=3600)] = 60
 
 
-class Trunk(Section):
+class Caps(Section):
+    """What a trunk may carry out, and spend, in any 60 minutes and any 24 hours; 0: no cap. Money: site.currency.
+
+    ``max_call_minutes``: how long one call to the outside may last.
+    """
+
+    calls_per_hour: Annotated[int, Field(ge=0, le=10_000_000)] = 0
+    calls_per_day: Annotated[int, Field(ge=0, le=10_000_000)] = 0
+    minutes_per_hour: Annotated[float, Field(ge=0, le=10_000_000)] = 0.0
+    minutes_per_day: Annotated[float, Field(ge=0, le=10_000_000)] = 0.0
+    cost_per_minute: Annotated[float, Field(ge=0, le=10_000)] = 0.0
+    spend_per_day: Annotated[float, Field(ge=0, le=100_000_000)] = 0.0
+    max_call_minutes: Annotated[float, Field(ge=0, le=10_000)] = 0.0
+
+    @field_validator("spend_per_day")
+    @classmethod
+    def _has_a_price(cls, value: float, info: ValidationInfo) -> float:
+        if value and not info.data.get("cost_per_minute"):
+            raise ValueError("it needs cost_per_minute, too")
+        return value
+
+
+class Trunk(Caps):
     """A carrier's SIP trunk. ``dial_format`` may use {number} (digits only), {host}, {port}, {server}.
 
     ``max_channels`` and ``max_cps`` bind all calls; campaigns leave ``reserve_inbound`` channels free.
@@ -141,14 +137,21 @@ class Trunk(Section):
     username: Plain = ""
     password: Plain = ""
     register_: bool = Field(default=False, alias="register")
-    match: tuple[Plain, ...] = ()
+    match: tuple[Peer, ...] = ()
     transport: Literal["udp", "tcp", "tls"] = "udp"
-    codecs: tuple[Name, ...] = ("alaw", "ulaw")
+    codecs: Annotated[tuple[Codec, ...], Field(min_length=1)] = ("alaw", "ulaw")
     dial_format: Plain = "+{number}@{host}:{port}"
     max_channels: Annotated[int, Field(ge=1, le=10000)] = 100
     max_cps: Annotated[float, Field(gt=0, le=1000)] = 20.0
     reserve_inbound: Annotated[int, Field(ge=0, le=10000)] = 0
     allowed_prefixes: tuple[Prefix, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _port_of_tls(cls, values: Any) -> Any:
+        if isinstance(values, Mapping) and values.get("transport") == "tls" and "port" not in values:
+            return {**values, "port": 5061}
+        return values
 
     @field_validator("dial_format")
     @classmethod
@@ -217,7 +220,8 @@ class Tracking(Section):
     ``hold_seconds``: how long a number is a visitor's after he was last seen. ``rest_seconds``: how long it is then
     handed to nobody. ``keep_days``: how long visits, and whose call it was, are kept. ``url``: who is told of
     calls as transactions; empty: nobody. ``property``: the client's tracking id there. ``send_at``: told when the
-    call begins or when it ends. ``send``: only calls that were matched to a visitor, or all.
+    call begins or when it ends. ``send``: only calls that were matched to a visitor, or all. ``details``: whose call
+    it is, and from where he came, is told as well.
     """
 
     hold_seconds: Annotated[int, Field(ge=60, le=2_592_000)] = 1800
@@ -228,6 +232,7 @@ class Tracking(Section):
     event: TransactionType = TransactionType.SHOP
     send_at: Literal["start", "end"] = "end"
     send: Literal["matched", "all"] = "matched"
+    details: bool = False
     source: Annotated[Plain, Field(max_length=80)] = "callwright@0.1.0"
 
 
@@ -308,13 +313,21 @@ def load(explicit: Path | None = None, environment: Mapping[str, str] | None = N
     file = find_file(explicit, environment)
     tables = _read(file) if file else {}
     where = str(file) if file else "environment"
+    variables: dict[str, str] = {}
     for name, text in environment.items():
         if name.startswith(ENVIRONMENT_PREFIX) and "__" in name:
-            _set_from_environment(tables, name, text)
+            variables[_set_from_environment(tables, name, text)] = name
     try:
         return Settings.model_validate(tables)
     except ValidationError as error:
-        raise SettingsError(f"{where}: {_sentence(error)}") from None
+        location = error.errors(include_url=False)[0]["loc"]
+        blamed = next((variables[key] for key in _keys_of(location) if key in variables), None)
+        raise SettingsError(f"{f'environment: {blamed}' if blamed else where}: {sentence_of(error)}") from None
+
+
+def _keys_of(location: tuple[int | str, ...]) -> list[str]:
+    """The key that an error is about, and those it lies in: ``trunk.main.match.0`` lies in ``trunk.main.match``."""
+    return [".".join(str(part) for part in location[:end]) for end in range(len(location), 1, -1)]
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -328,19 +341,22 @@ def _read(file: Path) -> dict[str, Any]:
         raise SettingsError(f"{file}: it cannot be read ({error.strerror}); mend its permissions.") from None
 
 
-def _set_from_environment(tables: dict[str, Any], name: str, text: str) -> None:
-    """``CALLWRIGHT_TRUNK__MAIN__HOST=sip.example`` sets ``host`` of ``[trunk.main]``."""
+def _set_from_environment(tables: dict[str, Any], name: str, text: str) -> str:
+    """``CALLWRIGHT_TRUNK__MAIN__HOST=sip.example`` sets ``host`` of ``[trunk.main]``; the key with its tables."""
     *path, key = name.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")
-    table = tables
+    table, tables_named = tables, list[str]()
     for part in path:
         known = next((k for k in table if k.lower() == part), part)
+        tables_named.append(known)
         table = table.setdefault(known, {})
         if not isinstance(table, dict):
             raise SettingsError(f"environment: {name} does not name a setting.")
     table[key] = [item.strip() for item in text.split(",")] if key in LISTS else text
+    return ".".join([*tables_named, key])
 
 
-def _sentence(error: ValidationError) -> str:
+def sentence_of(error: ValidationError) -> str:
+    """What is wrong with the first value that is, in one sentence."""
     first = error.errors(include_url=False)[0]
     key = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":

@@ -11,7 +11,7 @@ from datetime import datetime
 from functools import lru_cache
 
 from contact_center.errors import CallwrightError
-from contact_center.law.force import rules_for
+from contact_center.law.force import quarter_of, rules_for
 from contact_center.options import CampaignOptions
 
 PLACES = ("{seller}", "{number}", "{key}")
@@ -51,14 +51,13 @@ class SilentText:
 
 def silent_text(options: CampaignOptions, language: str, at: datetime) -> SilentText:
     """The words of a campaign, by the rules in force at an instant."""
-    required = rules_for("", at, profile=options.profile).message_seconds is not None
     return _text(
         options.silent_message,
         options.seller,
-        _spelled(options),
+        _spelled(options.caller_id),
         options.opt_out_key,
         language,
-        required,
+        _is_required(options.profile, quarter_of(at)),
         (options.profile == "us_tsr"),
     )
 
@@ -72,6 +71,12 @@ def refuse_without_words(name: str, options: CampaignOptions, at: datetime) -> N
             f"Campaign {name} obeys {options.profile}, which wants a message for people for whom no agent is free: "
             f"set {keys}, or silent_message=..."
         )
+
+
+@lru_cache(maxsize=64)
+def _is_required(profile: str, quarter: datetime) -> bool:
+    """Whether the law of a profile wants a message, by the rules of a quarter of an hour."""
+    return rules_for("", quarter, profile=profile).message_seconds is not None
 
 
 @lru_cache(maxsize=512)
@@ -94,6 +99,7 @@ def _filled(words: str, seller: str, number: str, key: str) -> str:
     return words
 
 
-def _spelled(options: CampaignOptions) -> str:
+@lru_cache(maxsize=512)
+def _spelled(number: str) -> str:
     """A number as it is said: digit by digit."""
-    return " ".join(character for character in options.caller_id if character.isdigit())
+    return " ".join(character for character in number if character.isdigit())

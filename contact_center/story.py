@@ -83,6 +83,13 @@ class Joined:
 
 
 @dataclass(frozen=True, slots=True)
+class Alone:
+    """Who talked to the customer has left him to somebody who is not there yet, or whom nobody reached."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Announced:
     """A message was heard: ``word`` names it in labels."""
 
@@ -97,6 +104,13 @@ class Left:
 
     at: datetime
     party: Party
+
+
+@dataclass(frozen=True, slots=True)
+class CutOff:
+    """A party's line had lasted as long as its trunk lets a call last, and the system ended it."""
+
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,8 +203,10 @@ Event = (
     | Connected
     | Consulted
     | Joined
+    | Alone
     | Announced
     | Left
+    | CutOff
     | Forced
     | Removed
     | SwitchLost
@@ -242,11 +258,17 @@ class CallLog:
 
     def find(self, kind: type[Any]) -> Any:
         """The first event of a kind, or None."""
-        return next((event for event in self.events if isinstance(event, kind)), None)
+        for event in self.events:
+            if isinstance(event, kind):
+                return event
+        return None
 
     def last(self, kind: type[Any]) -> Any:
         """The last event of a kind, or None."""
-        return next((event for event in reversed(self.events) if isinstance(event, kind)), None)
+        for event in reversed(self.events):
+            if isinstance(event, kind):
+                return event
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,19 +312,33 @@ def agents_of(log: CallLog) -> list[str]:
 def talk_and_messages(log: CallLog, ended_at: datetime) -> list[Span]:
     """Conversations, messages and what was taken away, by time; a message within a talk comes after its beginning."""
     spans: list[Span] = []
-    talks: list[Connected | Consulted | Diverted] = [
-        event for event in log.events if isinstance(event, (Connected, Consulted, Diverted))
-    ]
-    for index, talk in enumerate(talks):
-        until = talks[index + 1].at if index + 1 < len(talks) else ended_at
-        spans.append(_talk_span(talk, seconds_between(talk.at, until), log.header.language))
+    for talk, until in _parts(log, ended_at):
+        if not isinstance(talk, Alone):
+            spans.append(_talk_span(talk, seconds_between(talk.at, until), log.header.language))
     for event in log.events:
         if isinstance(event, Announced):
             text = label(event.word, log.header.language)
             spans.append(Span(TimelineKind.MENU, text, event.at, seconds_between(event.at, event.until)))
+        elif isinstance(event, CutOff):
+            spans.append(Span(TimelineKind.MENU, label("cut_off", log.header.language), event.at, 0.0))
         elif isinstance(event, Removed):
             spans.append(Span(TimelineKind.DELETED, label("deleted", log.header.language), event.at, 0.0))
     return sorted(spans, key=lambda span: span.at)
+
+
+def talked_seconds(log: CallLog, ended_at: datetime) -> float:
+    """From the first connection, with an agent or a number outside, without the time in which nobody had him."""
+    talks = [event.at for event in log.events if isinstance(event, (Connected, Diverted))]
+    if not talks:
+        return 0.0
+    alone = sum(seconds_between(part.at, until) for part, until in _parts(log, ended_at) if isinstance(part, Alone))
+    return max(seconds_between(talks[0], ended_at) - alone, 0.0)
+
+
+def _parts(log: CallLog, ended_at: datetime) -> list[tuple[Connected | Consulted | Diverted | Alone, datetime]]:
+    """Whom the customer, or his agent, is with, and until when."""
+    parts = [event for event in log.events if isinstance(event, (Connected, Consulted, Diverted, Alone))]
+    return list(zip(parts, [*(part.at for part in parts[1:]), ended_at], strict=False))
 
 
 def _talk_span(talk: Connected | Consulted | Diverted, seconds: float, language: str) -> Span:

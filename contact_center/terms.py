@@ -41,6 +41,13 @@ class CampaignMode(StrEnum):
     PREDICTIVE = "predictive"
 
 
+class LeadOrder(StrEnum):
+    """Which leads that nobody has served come first."""
+
+    NEW_FIRST = "new_first"
+    RETRIES_FIRST = "retries_first"
+
+
 class CampaignState(StrEnum):
     """``ending``: no new calls, those in progress go on; ``finished``: no lead is left to call."""
 

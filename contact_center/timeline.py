@@ -39,6 +39,7 @@ from contact_center.story import (
     rest_of_record,
     seconds_between,
     talk_and_messages,
+    talked_seconds,
 )
 from contact_center.terms import CallKind, CallState, Direction, Outcome, Party, TimelineKind
 from contact_center.timeline_inbound import fold_inbound
@@ -142,7 +143,6 @@ def _fold_dialled(log: CallLog) -> dict[str, Any]:
     connected: Connected | None = log.find(Connected)
     left: Left | None = log.find(Left)
     header, agents = log.header, agents_of(log)
-    talk_seconds = seconds_between(connected.at, ended.at) if connected else 0.0
     return {
         "id": header.id,
         "kind": header.kind.value,
@@ -158,7 +158,7 @@ def _fold_dialled(log: CallLog) -> dict[str, Any]:
         "ended_at": iso(ended.at),
         "wait_seconds": round(seconds_between(header.started_at, answered.at if answered else ended.at), 3),
         "ring_seconds": round(seconds_between(rang.at, answered.at if answered else ended.at) if rang else 0.0, 3),
-        "talk_seconds": round(talk_seconds, 3),
+        "talk_seconds": round(talked_seconds(log, ended.at), 3),
         "answer_to_agent_seconds": round(seconds_between(answered.at, connected.at), 3)
         if answered and connected
         else None,

@@ -26,6 +26,7 @@ from contact_center.story import (
     rest_of_record,
     seconds_between,
     talk_and_messages,
+    talked_seconds,
 )
 from contact_center.terms import CallKind, CallState, Party, Reception, TimelineKind
 
@@ -53,7 +54,7 @@ def fold_inbound(log: CallLog) -> dict[str, Any]:
         "ended_at": iso(ended_at),
         "wait_seconds": round(sum(_waited(log, ended_at).values()), 3),
         "ring_seconds": round(seconds_between(rung.at, connected.at) if rung and connected else 0.0, 3),
-        "talk_seconds": round(seconds_between(connected.at, ended_at) if connected else 0.0, 3),
+        "talk_seconds": round(talked_seconds(log, ended_at), 3),
         "answer_to_agent_seconds": round(seconds_between(answered.at, connected.at), 3)
         if answered and connected
         else None,

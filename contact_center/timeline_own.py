@@ -57,7 +57,6 @@ def fold_internal(log: CallLog) -> dict[str, Any]:
     answered: Answered | None = log.find(Answered)
     there: Connected | None = log.find(Connected)
     consulted: Consulted | None = log.find(Consulted)
-    rung: Offered | None = log.find(Offered)
     return {
         "id": header.id,
         "kind": header.kind.value,
@@ -72,7 +71,7 @@ def fold_internal(log: CallLog) -> dict[str, Any]:
         "answered_at": iso(answered.at) if answered else None,
         "ended_at": iso(ended.at),
         "wait_seconds": round(seconds_between(header.started_at, answered.at if answered else ended.at), 3),
-        "ring_seconds": round(_rang_seconds(rung, consulted, ended.at), 3),
+        "ring_seconds": round(_rang_seconds(log, ended.at), 3),
         "talk_seconds": round(seconds_between(there.at, ended.at) if there else 0.0, 3),
         "answer_to_agent_seconds": round(seconds_between(answered.at, consulted.at), 3)
         if answered and consulted
@@ -86,8 +85,11 @@ def fold_internal(log: CallLog) -> dict[str, Any]:
     }
 
 
-def _rang_seconds(rung: Offered | None, consulted: Consulted | None, ended_at: datetime) -> float:
-    return seconds_between(rung.at, consulted.at if consulted else ended_at) if rung else 0.0
+def _rang_seconds(log: CallLog, ended_at: datetime) -> float:
+    """How long the other's phone rang: until it was answered, or was not any more, or the caller gave up."""
+    rung: Offered | None = log.find(Offered)
+    over: Consulted | Missed | None = log.find(Consulted) or log.find(Missed)
+    return seconds_between(rung.at, over.at if over else ended_at) if rung else 0.0
 
 
 def internal_state(log: CallLog) -> CallState:

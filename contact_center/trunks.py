@@ -4,88 +4,46 @@ Campaigns ask by :meth:`Trunks.choose` and come back later; who holds a person o
 consult, a callback, a caller who is sent on) asks by :meth:`Trunks.line`, which waits a moment. Callers are counted
 too: they take the lines that are kept for them first. Campaigns leave ``reserve_inbound`` lines free, others may use
 them; nobody goes beyond ``max_channels`` or ``max_cps``, and while somebody waits for a line campaigns take none.
+A trunk that comes back after trouble starts slowly: campaigns have a call per second first, and less patience with it.
+A trunk that has reached a cap gets no more calls until some of what it used is old enough, or the cap is raised.
+
+A campaign's line is taken before its intent is stored, which may take long: until the call is ``sent``, or the line
+given back, it counts as a call of this very moment. So ``max_cps`` holds on the wire.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
-from math import ceil
 
 from contact_center.clock import Clock
 from contact_center.dial_strings import dial_string
 from contact_center.dialling import CallResult, DialOrder
 from contact_center.errors import CallwrightError
-from contact_center.settings import Settings, Trunk
-from contact_center.store.facts import AttemptUncounted, Fact, TrunkNoted
+from contact_center.settings import Caps, Settings
+from contact_center.spending import Spending, Sum, Use, UsedMinute, cap_sentence
+from contact_center.store.facts import AttemptUncounted, Fact, TrunkNoted, TrunkUsed
 from contact_center.terms import Outcome
+from contact_center.trunk_pace import LEAST_SECONDS, PROBE_SECONDS, TrunkLines
 
-__all__ = ["Line", "NoLine", "TrunkLines", "Trunks", "dial_string"]
+__all__ = ["PROBE_SECONDS", "Line", "NoLine", "TrunkLines", "Trunks", "dial_string"]
 
+NO_LINE, CAPPED = "no_line", "capped"
+"""Prompts for whom no line is found: all are in use, or may not be used any more."""
 DOWN_AFTER = 5  # dials in a row that the trunk swallowed or refused with 503
-PROBE_SECONDS = 30.0  # one call each so often while it is down, until one gets through
+DOWN_AGAIN_AFTER = 2  # the same while it starts slowly
 LINE_SECONDS = 1.0
 """How long a call with a person on it waits for a line."""
-LEAST_SECONDS = 0.001  # between two looks of who waits
-_WINDOW_SECONDS = 1.02  # calls per second are counted over slightly more than one, for jitter on the wire
-_BURST_SECONDS = 0.1  # no more than the share of so long at once: a burst delays its own last calls
 
 
 class NoLine(CallwrightError):
-    """No trunk can take the call now; the text says why, in one sentence."""
+    """No trunk can take the call now; the text says why, in one sentence, and ``word`` names the prompt that does."""
 
-
-@dataclass(slots=True)
-class TrunkLines:
-    """One trunk: ``live`` calls of ours, ``inbound`` callers, and who waits for a line."""
-
-    name: str
-    settings: Trunk
-    live: int = 0
-    inbound: int = 0
-    waiting: int = 0
-    down_since: datetime | None = None
-    reason: str = ""
-    placed: deque[float] = field(default_factory=deque)
-    streak: list[DialOrder | None] = field(default_factory=list)
-    last_probe: float = float("-inf")
-
-    def is_full(self, *, campaign: bool) -> bool:
-        """Whether a call must end before another one may be placed."""
-        kept = max(self.settings.reserve_inbound, self.inbound) if campaign else self.inbound
-        return self.live >= self.settings.max_channels - kept
-
-    def wait_seconds(self, now: float, *, campaign: bool = True) -> float | None:
-        """Seconds until a call may be placed; None when a call must end first, or others are served first."""
-        if self.is_full(campaign=campaign) or (campaign and self.waiting):
-            return None
-        since_probe = self.last_probe + PROBE_SECONDS - now if self.down_since is not None else 0.0
-        return max(since_probe, self._pace_seconds(now), 0.0)
-
-    def _pace_seconds(self, now: float) -> float:
-        rate = self.settings.max_cps
-        while self.placed and self.placed[0] <= now - max(_WINDOW_SECONDS, 1 / rate):
-            self.placed.popleft()
-        if len(self.placed) >= max(int(rate), 1):
-            return max(self.placed[0] + max(_WINDOW_SECONDS, 1 / rate) - now, LEAST_SECONDS)
-        return self._spread_seconds(rate, now)
-
-    def _spread_seconds(self, rate: float, now: float) -> float:
-        """Seconds until a call keeps an even distance to the ones before; a few may follow each other at once."""
-        burst = max(2, ceil(rate * _BURST_SECONDS))
-        if len(self.placed) < burst:
-            return 0.0
-        return max(self.placed[-burst] + burst / rate - now, 0.0)
-
-    def take(self, now: float) -> None:
-        """A call is placed on it."""
-        self.live += 1
-        self.placed.append(now)
-        if self.down_since is not None:
-            self.last_probe = now
+    def __init__(self, why: str, word: str = NO_LINE) -> None:
+        super().__init__(why)
+        self.word = word
 
 
 @dataclass(slots=True, eq=False)
@@ -96,6 +54,11 @@ class Line:
     channel_id: str
     inbound: bool
     _trunks: Trunks
+    found: bool = False
+
+    def answered(self, since: datetime | None = None) -> None:
+        """Somebody answered, ``since`` then if he was found talking: from here on it costs."""
+        self._trunks.answered(self.trunk, self.channel_id, found=self.found, since=since if self.found else None)
 
     def carries(self) -> None:
         """The trunk has answered with more than a refusal."""
@@ -116,7 +79,7 @@ class Trunks:
     def __init__(self, settings: Settings, clock: Clock, post: Callable[[Fact], None]) -> None:
         self._clock, self._post = clock, post
         self._server = settings.asterisk.external_address or settings.asterisk.sip_bind.rpartition(":")[0]
-        self.lines: Mapping[str, TrunkLines] = {n: TrunkLines(n, t) for n, t in settings.trunk.items()}
+        self.lines: Mapping[str, TrunkLines] = {n: TrunkLines(n, t, Spending(t)) for n, t in settings.trunk.items()}
         self._held: dict[str, Line] = {}
         self._freed = asyncio.Event()
 
@@ -140,18 +103,23 @@ class Trunks:
         waits = [trunk.wait_seconds(now, campaign=campaign) for trunk in self._named(names)]
         return min((wait for wait in waits if wait is not None), default=None)
 
-    def give_back(self, name: str, taken: float | None = None) -> None:
-        """The line was not used after all. ``taken``: when, so that it does not count as a call of that second."""
+    def sent(self, name: str) -> None:
+        """The call for which a line was taken is sent in this moment."""
+        self.lines[name].send(self._clock.monotonic(), self._clock.now())
+
+    def give_back(self, name: str) -> None:
+        """The line was not used after all: nothing was sent."""
         trunk = self.lines[name]
-        trunk.live -= 1
-        if taken is not None and taken in trunk.placed:
-            trunk.placed.remove(taken)
+        trunk.untake()
+        self._weigh(trunk)
         self._stir()
 
-    def adopt(self, name: str) -> None:
-        """A call of an earlier process is still on this trunk."""
+    def adopt(self, name: str, channel_id: str, *, answered: bool, since: datetime | None = None) -> None:
+        """A call of an earlier process is still on this trunk, ``since`` then if it is answered."""
         if name in self.lines:
             self.lines[name].live += 1
+            if answered:
+                self.answered(name, channel_id, found=True, since=since)
 
     # -- calls with a person on them ------------------------------------------------------------------
 
@@ -168,10 +136,12 @@ class Trunks:
                 while (found := self._choose(names, self._clock.monotonic(), campaign=False)) is None:
                     await self._changed(names, wanted, within)
         except TimeoutError:
-            raise NoLine(self._why(wanted)) from None
+            raise NoLine(self._why(wanted), CAPPED if _all_capped(wanted) else NO_LINE) from None
         finally:
             for trunk in wanted:
                 trunk.waiting -= 1
+        self.sent(found)
+        self._keep_use(self.lines[found])
         line = self._held[channel_id] = Line(found, channel_id, False, self)
         return line
 
@@ -188,7 +158,7 @@ class Trunks:
             self.lines[name].inbound += 1
         else:
             self.lines[name].live += 1
-        line = self._held[channel_id] = Line(name, channel_id, inbound, self)
+        line = self._held[channel_id] = Line(name, channel_id, inbound, self, found=True)
         return line
 
     def release(self, line: Line) -> None:
@@ -200,12 +170,13 @@ class Trunks:
             self.lines[line.trunk].inbound -= 1
         else:
             self.lines[line.trunk].live -= 1
+            self._ends(self.lines[line.trunk], line.channel_id)
         self._stir()
 
     async def _changed(self, names: Sequence[str], wanted: Sequence[TrunkLines], within: float) -> None:
         """Wait until it is worth looking again. Raises TimeoutError where nothing can come in time."""
         wait = self.wait_seconds(names, campaign=False)
-        may_free = any(trunk.is_full(campaign=False) for trunk in wanted)
+        may_free = any(trunk.capped is None and trunk.is_full(campaign=False) for trunk in wanted)
         if not may_free and (wait is None or wait > within):
             raise TimeoutError
         try:
@@ -218,6 +189,8 @@ class Trunks:
         if not wanted:
             return "There is no trunk to call a number outside by; add a [trunk.NAME]."
         named = ", ".join(trunk.name for trunk in wanted)
+        if _all_capped(wanted):
+            return " ".join(cap_sentence(trunk.name, trunk.capped.reason) for trunk in wanted if trunk.capped)
         if all(trunk.down_since is not None for trunk in wanted):
             return f"Trunk {named} {wanted[0].reason}; try again in half a minute."
         if any(trunk.down_since is None and not trunk.is_full(campaign=False) for trunk in wanted):
@@ -227,7 +200,8 @@ class Trunks:
     def _choose(self, names: Sequence[str], now: float, *, campaign: bool) -> str | None:
         for trunk in sorted(self._named(names), key=lambda t: t.down_since is not None):
             if trunk.wait_seconds(now, campaign=campaign) == 0.0:
-                trunk.take(now)
+                trunk.take(now, campaign=campaign)
+                self._weigh(trunk)
                 return trunk.name
         return None
 
@@ -237,6 +211,84 @@ class Trunks:
     def _stir(self) -> None:
         freed, self._freed = self._freed, asyncio.Event()
         freed.set()
+
+    # -- what they may carry --------------------------------------------------------------------------
+
+    def answered(self, name: str, channel_id: str, *, found: bool = False, since: datetime | None = None) -> None:
+        """A call on this trunk was answered; ``found``: under an earlier process, ``since`` then."""
+        if name in self.lines:
+            now, at = self._clock.monotonic(), self._clock.now()
+            self.lines[name].spending.begins(channel_id, now, at, found=found, since=since)
+
+    def too_long(self) -> list[tuple[str, str]]:
+        """Trunk and channel of each call that has lasted as long as one may on its trunk."""
+        now = self._clock.monotonic()
+        return [(line.name, channel) for line in self.lines.values() for channel in line.spending.too_long(now)]
+
+    def take_caps(self, name: str, caps: Caps) -> None:
+        """Its caps are others now: they hold for the next call."""
+        if name in self.lines:
+            self.lines[name].spending.caps = caps
+            self._weigh(self.lines[name])
+            self._note(self.lines[name])
+            self._stir()
+
+    def remember(self, name: str, minutes: Sequence[UsedMinute], noted: tuple[str, str]) -> None:
+        """What earlier processes wrote down: its use, and its state as others were told it."""
+        if name in self.lines:
+            spending = self.lines[name].spending
+            spending.use = Use(minutes)
+            spending.counted_at = max((minute.at for minute in minutes), default=None)
+            self.lines[name].noted = noted
+            self._weigh(self.lines[name])
+
+    def spent(self, names: Sequence[str]) -> str:
+        """Why none of these trunks (none named: of all) may carry a call any more; empty where one may."""
+        wanted = self._named(names)
+        return self._why(wanted) if _all_capped(wanted) else ""
+
+    def figures(self) -> list[tuple[str, bool, Sum]]:
+        """Of each trunk: its name, whether a cap is reached, and what it carried out in 24 hours."""
+        now = self._clock.now()
+        return [(line.name, line.capped is not None, line.spending.use.day(now)) for line in self.lines.values()]
+
+    def tick(self) -> None:
+        """Count what goes on and write it down; called every second, and before the process ends."""
+        freed = False
+        for trunk in self.lines.values():
+            was = trunk.capped
+            trunk.spending.count(self._clock.monotonic(), self._clock.now())
+            self._weigh(trunk)
+            self._note(trunk)
+            self._keep_use(trunk)
+            freed = freed or (was is not None and trunk.capped is None)
+        if freed:
+            self._stir()
+
+    def _ends(self, trunk: TrunkLines, channel_id: str) -> None:
+        trunk.spending.ends(channel_id, self._clock.monotonic(), self._clock.now())
+        self._weigh(trunk)
+
+    def _weigh(self, trunk: TrunkLines) -> None:
+        trunk.capped = trunk.spending.reached(self._clock.now(), trunk.pending)
+
+    def _keep_use(self, trunk: TrunkLines) -> None:
+        for minute in trunk.spending.use.changed(self._clock.now()):
+            self._post(TrunkUsed(trunk.name, minute.minute_at, minute.calls, round(minute.seconds, 3), minute.at))
+
+    def _note(self, trunk: TrunkLines) -> None:
+        """Tell others how it is, where that is news."""
+        state, reason = "up", ""
+        if trunk.down_since is not None:
+            state, reason = "down", trunk.reason
+        elif trunk.capped is not None and trunk.pending:
+            return  # not all of these calls may be sent
+        elif trunk.capped is not None:
+            state, reason = "capped", trunk.capped.reason
+        if (state, reason) != trunk.noted:
+            trunk.noted = state, reason
+            since = trunk.down_since or self._clock.now()
+            self._post(TrunkNoted(name=trunk.name, state=state, reason=reason, since_at=since))
 
     # -- how the trunks are ---------------------------------------------------------------------------
 
@@ -259,6 +311,7 @@ class Trunks:
         if trunk is None:
             return result
         trunk.live = max(trunk.live - 1, 0)
+        self._ends(trunk, order.channel_id)
         self._stir()
         if result.withdrawn:
             return result
@@ -266,10 +319,10 @@ class Trunks:
         if not refused and result.outcome is not Outcome.NOT_ATTEMPTED:
             self._up(trunk)
             return result
-        if trunk.down_since is not None:
+        if trunk.down_since is not None or (trunk.back_at is not None and order.ordered_at < trunk.back_at):
             return _not_attempted(result)
         trunk.streak.append(order)
-        if len(trunk.streak) < DOWN_AFTER:
+        if not self._is_enough(trunk):
             return result
         self._down(trunk, "answers 503" if refused else "does not answer")
         return _not_attempted(result)
@@ -279,8 +332,12 @@ class Trunks:
         trunk = self.lines[name]
         if trunk.down_since is None:
             trunk.streak.append(None)
-            if len(trunk.streak) >= DOWN_AFTER:
+            if self._is_enough(trunk):
                 self._down(trunk, reason)
+
+    def _is_enough(self, trunk: TrunkLines) -> bool:
+        """Whether so many calls have failed that the trunk is taken to be away."""
+        return len(trunk.streak) >= (DOWN_AGAIN_AFTER if trunk.starts(self._clock.monotonic()) else DOWN_AFTER)
 
     def look_again(self) -> None:
         """Asterisk is new or was lost: a trunk that it could not reach, or refused to try, is probed at once."""
@@ -295,14 +352,20 @@ class Trunks:
         trunk.streak.clear()
         if burnt:
             self._post(AttemptUncounted(attempt_ids=burnt, next_attempt_at=now, reason=f"trunk {reason}", at=now))
-        self._post(TrunkNoted(name=trunk.name, state="down", reason=reason, since_at=now))
+        self._note(trunk)
 
     def _up(self, trunk: TrunkLines) -> None:
         trunk.streak.clear()
         if trunk.down_since is not None:
             trunk.down_since, trunk.reason = None, ""
+            trunk.back, trunk.back_at = self._clock.monotonic(), self._clock.now()
             self._stir()
-            self._post(TrunkNoted(name=trunk.name, state="up", reason="", since_at=self._clock.now()))
+            self._note(trunk)
+
+
+def _all_capped(wanted: Iterable[TrunkLines]) -> bool:
+    trunks = list(wanted)
+    return bool(trunks) and all(trunk.capped is not None for trunk in trunks)
 
 
 def _not_attempted(result: CallResult) -> CallResult:

@@ -20,7 +20,7 @@ from typing import Self
 import structlog
 
 STALL_SECONDS = 0.25
-TICK_SECONDS = 0.05
+TICK_SECONDS = 0.1
 MOST_LAG_SECONDS = 2.0
 """A loop that lags more than this is not fed for: it cannot keep the promises made to calls."""
 

@@ -19,6 +19,7 @@ from contact_center.story import (
     agents_of,
     seconds_between,
     talk_and_messages,
+    talked_seconds,
 )
 from contact_center.terms import CallState, Outcome, Party, TimelineKind
 from contact_center.timeline import call_state
@@ -54,7 +55,7 @@ def fold_attempt(log: CallLog, dialled_at: datetime) -> dict[str, Any]:
             "agent": agent,
         },
         "agents": list(dict.fromkeys([*agents_of(log), *([agent] if agent else [])])),
-        "talk_seconds": round(seconds_between(connected.at, ended.at), 3) if connected else 0.0,
+        "talk_seconds": round(talked_seconds(log, ended.at), 3),
         "ring_seconds": round(seconds_between(rang.at, until), 3) if rang else 0.0,
         "answer_to_agent_seconds": round(seconds_between(answered.at, connected.at), 3)
         if answered and connected
@@ -70,6 +71,11 @@ def _state(log: CallLog, ended: Ended, left: Left | None) -> CallState:
     if not log.find(Answered) and left is not None and left.party is Party.AGENT:
         return CallState.ORIGINATOR_CANCEL_B
     return call_state(log, ended.outcome)
+
+
+def deleted_last(entry: dict[str, Any]) -> bool:
+    """How the entries of a record are sorted: the red one stands last."""
+    return bool(entry.get("kind") == TimelineKind.DELETED)
 
 
 def deleted_entry(at: datetime, language: str) -> dict[str, Any]:

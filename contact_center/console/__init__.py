@@ -17,6 +17,7 @@ GROUPS = {
     "campaign": ("campaign", "app"),
     "lead": ("lead", "app"),
     "dnc": ("dnc", "app"),
+    "trunk": ("trunk", "app"),
     "call": ("call", "app"),
     "rating": ("rating", "app"),
     "category": ("category", "app"),

@@ -12,7 +12,7 @@ from rich.console import RenderableType
 from contact_center.console.agent_file import read_agents
 from contact_center.console.context import Console, console_of
 from contact_center.console.output import clean, facts, local, table
-from contact_center.errors import Unreachable, UsageError
+from contact_center.errors import Unreachable, UsageError, typed
 from contact_center.models import Agent
 from contact_center.store import admin_agents
 from contact_center.store.admin import By, pairs
@@ -20,7 +20,11 @@ from contact_center.store.previews import preview_document
 from contact_center.store.queries_agents import agent_document, find_agent, find_queue, list_agents, list_queues
 from contact_center.terms import AgentState, AgentStatus
 
-app = typer.Typer(help="Agents: the people who take calls.", no_args_is_help=False)
+app = typer.Typer(
+    help="Agents: the people who take calls.",
+    epilog="Example: callwright agent list --state idle",
+    no_args_is_help=False,
+)
 Ext = typer.Argument(metavar="EXT", help="The agent's extension, such as 1001.")
 _NOT_PROVISIONED = "Asterisk cannot be told now: the SIP account applies at next start."
 
@@ -91,7 +95,7 @@ def _warn_of_queues(console: Console, names: Sequence[str]) -> None:
         known = {queue.name for queue in list_queues(session)}
     for name in dict.fromkeys(names):
         if name not in known:
-            console.say(f"There is no queue {name} yet; `callwright queue add {name}` makes it.")
+            console.say(f"There is no queue {name} yet; `callwright queue add {typed(name)}` makes it.")
 
 
 @app.command(epilog="Example: callwright agent add 1001 --name 'Ann Lee' --team sales")

@@ -13,7 +13,9 @@ from contact_center.store import analytics
 from contact_center.store.admin import By
 from contact_center.store.analytics import analytics_document
 
-app = typer.Typer(help="Google Analytics, told of ratings.", no_args_is_help=False)
+app = typer.Typer(
+    help="Google Analytics, told of ratings.", epilog="Example: callwright analytics list", no_args_is_help=False
+)
 Name = typer.Argument(metavar="NAME", help="A name for people, such as shop.")
 
 

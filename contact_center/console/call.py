@@ -16,26 +16,33 @@ from contact_center.console.lead import number_of, refuse_json_to_stdout
 from contact_center.console.moments import bounds, instant
 from contact_center.console.output import count, local, seconds, table
 from contact_center.console.spreadsheet import CsvSheet, written
-from contact_center.errors import Unreachable
+from contact_center.errors import CallwrightError, NotFound, Unreachable, UsageError
 from contact_center.models import Call
 from contact_center.store.admin import By
 from contact_center.store.admin_calls import dispose_call, hang_up_call, listen_to_call, pause_recording
 from contact_center.store.admin_own import checked_own_call, place_call
 from contact_center.store.queries_calls import (
     COLUMNS,
+    RATED_COLUMNS,
     SORTS,
     CallFilter,
     call_document,
     call_pages,
     check_names,
+    exported,
     find_call,
     lead_zone,
     list_calls,
+    listed_documents,
     live_document,
 )
 from contact_center.terms import Ear, RecordWish
 
-app = typer.Typer(help="Calls: records, and calls in progress.", no_args_is_help=False)
+app = typer.Typer(
+    help="Calls: records, and calls in progress.",
+    epilog="Example: callwright call list --disposition SALE",
+    no_args_is_help=False,
+)
 app.command(epilog=rating.RATE_EXAMPLE)(rating.rate)
 app.command(epilog=category.ANNOTATE_EXAMPLE)(category.annotate)
 CallId = typer.Argument(metavar="ID", help="The call's id, as `call list` shows it.")
@@ -81,7 +88,8 @@ def list_(
     )
     with console.reading() as session:
         check_names(session, wanted)
-        documents = [call_document(call) for call in list_calls(session, wanted, limit)]
+        found, language = list_calls(session, wanted, limit), console.settings.site.language
+        documents = listed_documents(session, found, console.clock.now(), language)
     console.show(documents, lambda found: _table(console, found))
 
 
@@ -123,12 +131,11 @@ def export(
     with console.reading() as session:
         check_names(session, wanted)
     with written(file) as stream:
-        sheet = CsvSheet(stream, COLUMNS)
+        sheet = CsvSheet(stream, (*COLUMNS, *RATED_COLUMNS))
         last: Call | None = None
         while page := _page(console, wanted, last):
             for call in page:
-                document = call_document(call)
-                sheet.write(document[name] for name in COLUMNS)
+                sheet.write(exported(call_document(call)))
             last = page[-1]
     if file is not None and str(file) != "-":
         console.done(f"{count(sheet.rows, 'call')} written to {file}.", {"exported": sheet.rows, "file": str(file)})
@@ -150,6 +157,7 @@ def dispose(
         metavar="T",
         help="Call him then: ISO, or local time of the lead, as 15:00 or +2h.",
     ),
+    anyone: bool = typer.Option(False, "--anyone", help="Whoever is free may make the promised call."),
     dnc: bool = typer.Option(False, "--dnc", help="And never call the number again."),
 ) -> None:
     """Say what came of a call; its lead is done, called back, or never called again."""
@@ -157,8 +165,8 @@ def dispose(
     now = console.clock.now()
     due = _callback(console, call_id, callback_at, now) if callback_at else None
     with console.writing() as session:
-        call = dispose_call(session, By(console.actor, now), call_id, code, callback_at=due, dnc=dnc)
-        document = call_document(call)
+        call = dispose_call(session, By(console.actor, now), call_id, code, callback_at=due, anyone=anyone, dnc=dnc)
+        document = live_document(session, call, now, console.settings.site.language)
     when = f", to be called back at {local(due, console.settings.site.timezone)}" if due else ""
     console.done(f"Call {call_id} is {call.disposition}{when}.", document)
 
@@ -178,9 +186,16 @@ def place(
 ) -> None:
     """Connect an agent with a number, in the queue Outbound; only a running serve can."""
     console = console_of(ctx)
+    served = console.serve_is_running()
     with console.reading() as session:
-        checked_own_call(session, console.settings, ext, number)
-    if not console.serve_is_running():
+        try:
+            checked_own_call(session, console.settings, ext, number)
+        except (UsageError, NotFound):
+            raise
+        except CallwrightError:
+            if served:  # else what the last serve wrote of agents and trunks means nothing
+                raise
+    if not served:
         raise Unreachable("No serve is running, so nobody can call; start `callwright serve`.")
     with console.writing() as session:
         call_id = place_call(session, By(console.actor, console.clock.now()), console.settings, ext, number)
@@ -221,16 +236,20 @@ def record(
     console.done(f"The recording of call {call_id} {told}.", {"call_id": call_id, "record": wish.value})
 
 
-@app.command(epilog="Example: callwright call hangup call-06d2k1mz8q4v7w3xyz")
-def hangup(ctx: typer.Context, call_id: str = CallId) -> None:
-    """End a call in progress; only a running serve can."""
+@app.command(epilog="Example: callwright call hangup call-06d2k1mz8q4v7w3xyz --agent 1001")
+def hangup(
+    ctx: typer.Context,
+    call_id: str = CallId,
+    ext: str = typer.Option("", "--agent", metavar="EXT", help="As if this agent, who talks in it, hung up."),
+) -> None:
+    """End a call in progress for all; only a running serve can. Its agent may still rate it."""
     console = console_of(ctx)
     with console.reading() as session:
         find_call(session, call_id)
     if not console.serve_is_running():
         raise Unreachable("No serve is running, so nobody can hang up; start `callwright serve`.")
     with console.writing() as session:
-        hang_up_call(session, By(console.actor, console.clock.now()), call_id)
+        hang_up_call(session, By(console.actor, console.clock.now()), call_id, ext)
     console.done(f"Call {call_id} is being hung up.", {"call_id": call_id, "hangup": "asked"})
 
 

@@ -19,7 +19,11 @@ from contact_center.store.admin_callbacks import (
 )
 from contact_center.store.queries_agents import find_queue
 
-app = typer.Typer(help="Callbacks: customers who keep their place and are called.", no_args_is_help=False)
+app = typer.Typer(
+    help="Callbacks: customers who keep their place and are called.",
+    epilog="Example: callwright callback list --queue support",
+    no_args_is_help=False,
+)
 CallbackId = typer.Argument(metavar="ID", help="The id, as `callback list` shows it, or that of the ordering call.")
 
 

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from contact_center.console.context import Console, console_of
 from contact_center.console.output import facts, local, share, table
 from contact_center.console.watch import watch_campaign
+from contact_center.errors import typed
 from contact_center.models import Campaign
 from contact_center.silent_text import silent_text
 from contact_center.store import admin_campaigns
@@ -19,7 +20,11 @@ from contact_center.store.queries import campaign_document, campaign_options, fi
 from contact_center.store.queries_why import Circumstances, why_campaign
 from contact_center.terms import CampaignState
 
-app = typer.Typer(help="Campaigns: lists of leads and how to call them.", no_args_is_help=False)
+app = typer.Typer(
+    help="Campaigns: lists of leads and how to call them.",
+    epilog="Example: callwright campaign show spring",
+    no_args_is_help=False,
+)
 Name = typer.Argument(metavar="NAME")
 _KEYS = "mode, multiplier, team or any option, such as ring_seconds=25 or hours=09:00-20:00."
 
@@ -41,7 +46,7 @@ def add(
         by = By(console.actor, console.clock.now())
         campaign = admin_campaigns.add_campaign(session, by, name, wanted, trunks)
         document = campaign_document(session, campaign, by.at)
-    console.done(f"Campaign {name} is added; `callwright lead import {name} FILE.csv` fills it.", document)
+    console.done(f"Campaign {name} is added; `callwright lead import {typed(name)} FILE.csv` fills it.", document)
     console.note_applies()
 
 

@@ -13,9 +13,13 @@ from contact_center.ratings.money import written_value
 from contact_center.store import categories
 from contact_center.store.admin import By
 from contact_center.store.categories import Note
-from contact_center.store.queries_calls import call_document
+from contact_center.store.queries_calls import live_document
 
-app = typer.Typer(help="Categories of calls: number, name and value.", no_args_is_help=False)
+app = typer.Typer(
+    help="Categories of calls: number, name and value.",
+    epilog="Example: callwright category list",
+    no_args_is_help=False,
+)
 ANNOTATE_EXAMPLE = (
     "Example: callwright call annotate call-06d2k1mz8q4v7w3xyz --category 3 --comment 'asked the way' --call-score 4"
 )
@@ -73,7 +77,7 @@ def annotate(
     note = Note(comment, category, written_value(value) if value else None, call_score, agent_score)
     with console.writing() as session:
         call = categories.annotate_call(session, By(console.actor, console.clock.now()), call_id, note)
-        document = call_document(call)
+        document = live_document(session, call, console.clock.now(), console.settings.site.language)
     console.done(f"Call {call_id} is annotated.", document)
 
 

@@ -22,7 +22,11 @@ from contact_center.store.admin_dnc import EVERYBODY, add_dnc, import_dnc, remov
 from contact_center.store.queries import campaign_id, find_campaign
 from contact_center.store.queries_leads import campaign_names, dnc_document, list_dnc
 
-app = typer.Typer(help="The do-not-call list.", no_args_is_help=False)
+app = typer.Typer(
+    help="The do-not-call list.",
+    epilog="Example: callwright dnc add '020 7946 0300' --reason 'asked on the phone'",
+    no_args_is_help=False,
+)
 ForCampaign = typer.Option("", "--campaign", help="For this campaign only; else for everybody.")
 _BATCH = 500
 _LONGEST_LINE = 4096

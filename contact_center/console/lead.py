@@ -18,20 +18,24 @@ from contact_center.errors import UsageError
 from contact_center.lead_drafts import lead_draft
 from contact_center.store.admin import By, pairs
 from contact_center.store.admin_leads import add_lead, erase_number
+from contact_center.store.lead_numbers import most_numbers, numbers_by_lead
 from contact_center.store.queries import campaign_options, find_campaign
 from contact_center.store.queries_leads import (
     SORTS,
     LeadFilter,
     campaign_names,
     find_lead,
-    lead_attempts,
     lead_document,
     lead_pages,
+    lead_story,
     list_leads,
 )
+from contact_center.store.recycling import recycle_some
 from contact_center.terms import LeadState
 
-app = typer.Typer(help="Leads: the people to reach.", no_args_is_help=False)
+app = typer.Typer(
+    help="Leads: the people to reach.", epilog="Example: callwright lead import spring leads.csv", no_args_is_help=False
+)
 _COLUMNS = (
     *(
         "id",
@@ -44,9 +48,10 @@ _COLUMNS = (
         "last_agent",
         "priority",
     ),
-    *("timezones", "reason", "created_at", "closed_at"),
+    *("timezones", "reason", "created_at", "closed_at", "callback_at", "callback_agent", "expires_at"),
 )
 _MOST_FIELDS = 1000
+_TOLD_APART = ("history", "numbers")
 
 
 def number_of(console: Console, text: str) -> str:
@@ -67,12 +72,15 @@ def add(
     campaign: str = typer.Argument(metavar="CAMPAIGN"),
     number: str = typer.Argument(metavar="NUMBER"),
     values: list[str] | None = typer.Argument(
-        None, metavar="[KEY=VALUE...]", help="priority, timezone, and any field of your own."
+        None,
+        metavar="[KEY=VALUE...]",
+        help="phone2 to phone10, priority, timezone, callback_at, callback_agent, expires_at, or a field of your own.",
     ),
 ) -> None:
     """Add one lead to a campaign."""
     console = console_of(ctx)
-    draft = lead_draft(console.settings.site, number, pairs(values or [], "first_name=Ann"))
+    given = pairs(values or [], "first_name=Ann")
+    draft = lead_draft(console.settings.site, number, given, console.clock.now())
     with console.writing() as session:
         by = By(console.actor, console.clock.now())
         owner = find_campaign(session, campaign)
@@ -91,12 +99,15 @@ def list_(
     campaign: str = typer.Option("", "--campaign", help="The same."),
     state: str = typer.Option("", "--state", help="new, due, dialing, talking, done, closed or dnc."),
     number: str = typer.Option("", "--number", help="Only this number."),
+    expression: str = typer.Option(
+        "", "--filter", metavar="EXPRESSION", help="Only those of whom it is true, as `priority >= 5`."
+    ),
     limit: int = typer.Option(100, "--limit", min=1, max=100_000, help="At most so many."),
     sort: str = typer.Option("id", "--sort", help=f"One of {', '.join(SORTS)}; - in front turns it round."),
 ) -> None:
     """Show leads."""
     console = console_of(ctx)
-    wanted = LeadFilter(campaign or name, state, number_of(console, number) if number else "", sort)
+    wanted = LeadFilter(campaign or name, state, number_of(console, number) if number else "", sort, expression)
     with console.reading() as session:
         names = campaign_names(session)
         documents = [
@@ -111,8 +122,7 @@ def show(ctx: typer.Context, lead_id: int = typer.Argument(metavar="ID")) -> Non
     console = console_of(ctx)
     with console.reading() as session:
         lead = find_lead(session, lead_id)
-        document = lead_document(lead, campaign_names(session).get(lead.campaign_id, ""))
-        document["history"] = lead_attempts(session, lead_id)
+        document = lead_story(session, lead, campaign_names(session).get(lead.campaign_id, ""))
     console.show(document, lambda found: _view(console, found))
 
 
@@ -129,21 +139,43 @@ def export(
     wanted = LeadFilter(campaign, state)
     keys = _field_names(console, wanted)
     names: dict[int, str] = {}
+    with console.reading() as session:
+        others = [f"phone{n}" for n in range(2, most_numbers(session) + 1)]
     with written(file) as stream:
-        sheet, after = CsvSheet(stream, [*_COLUMNS, *keys]), 0
+        sheet, after = CsvSheet(stream, [*_COLUMNS, *others, *_headings(keys, [*_COLUMNS, *others])]), 0
         while page := _page(console, wanted, after, names):
             for document in page:
-                sheet.write([*(document[name] for name in _COLUMNS), *(document["fields"].get(k) for k in keys)])
+                own = [document[name] for name in _COLUMNS]
+                more = dict(zip(others, document["others"], strict=False))
+                sheet.write([*own, *map(more.get, others), *map(document["fields"].get, keys)])
             after = page[-1]["id"]
     if file is not None and str(file) != "-":
         console.done(f"{count(sheet.rows, 'lead')} written to {file}.", {"exported": sheet.rows, "file": str(file)})
+
+
+def _headings(keys: list[str], own: list[str]) -> list[str]:
+    """The columns of fields: one that is named as one of the lead's ``own`` columns stands as ``field_state``."""
+    taken, headings = {*own, *keys}, list[str]()
+    for key in keys:
+        heading = key
+        while key in own and heading in taken:
+            heading = f"field_{heading}"
+        taken.add(heading)
+        headings.append(heading)
+    return headings
 
 
 def _page(console: Console, wanted: LeadFilter, after: int, names: dict[int, str]) -> list[dict[str, Any]]:
     with console.reading() as session:
         if not names:
             names.update(campaign_names(session))
-        return [lead_document(lead, names.get(lead.campaign_id, "")) for lead in lead_pages(session, wanted, after)]
+        leads = lead_pages(session, wanted, after)
+        found = numbers_by_lead(session, [lead.id or 0 for lead in leads])
+        return [
+            lead_document(lead, names.get(lead.campaign_id, ""))
+            | {"others": [number for number in found.get(lead.id or 0, ()) if number != lead.number]}
+            for lead in leads
+        ]
 
 
 def _field_names(console: Console, wanted: LeadFilter) -> list[str]:
@@ -162,6 +194,34 @@ def _field_names(console: Console, wanted: LeadFilter) -> list[str]:
 
 def _fields(session: Session, wanted: LeadFilter, after: int) -> list[tuple[int, dict[str, Any]]]:
     return [(lead.id or 0, lead.fields) for lead in lead_pages(session, wanted, after)]
+
+
+@app.command(epilog="Example: callwright lead recycle spring --disposition busy --disposition NI")
+def recycle(
+    ctx: typer.Context,
+    campaign: str = typer.Argument(metavar="CAMPAIGN"),
+    dispositions: list[str] | None = typer.Option(
+        None, "--disposition", help="Closed and done leads that came to this; more than one may be given."
+    ),
+) -> None:
+    """Let leads that came to an end wait again, with all attempts before them.
+
+    Without --disposition those whose attempts were used up. Numbers on a do-not-call list stay out.
+    """
+    console = console_of(ctx)
+    recycled, after = 0, 0
+    while True:
+        with console.writing() as session:
+            by, owner = By(console.actor, console.clock.now()), find_campaign(session, campaign)
+            some, behind = recycle_some(session, by, owner, dispositions or (), after)
+        recycled += some
+        if behind is None:
+            break
+        after = behind
+    console.done(
+        f"{count(recycled, 'lead')} of {campaign} will be called again.", {"campaign": campaign, "recycled": recycled}
+    )
+    console.note_applies()
 
 
 @app.command(epilog="Example: callwright lead erase +442079460018")
@@ -217,11 +277,17 @@ def _table(console: Console, documents: list[dict[str, Any]]) -> RenderableType:
     )
 
 
+def _number(one: dict[str, Any]) -> str:
+    left_out = f" (left out: {one['left_out']})" if one["left_out"] else ""
+    return f"{one['number']}{' (next)' if one['next'] else ''}{left_out}"
+
+
 def _view(console: Console, document: dict[str, Any]) -> RenderableType:
     zone = console.settings.site.timezone
-    rows = [(k, local(v, zone) if k.endswith("_at") else v) for k, v in document.items() if k != "history"]
+    rows = [(k, local(v, zone) if k.endswith("_at") else v) for k, v in document.items() if k not in _TOLD_APART]
+    rows += [(f"number {n}", _number(one)) for n, one in enumerate(document["numbers"], 1)]
     for dial in document["history"]:
-        told = f"{local(dial['at'], zone)} {dial['outcome']}"
+        told = f"{local(dial['at'], zone)} {dial['number']} {dial['outcome']}"
         told += f" (SIP {dial['sip_code']})" if dial["sip_code"] else ""
         told += f" agent {dial['agent']}" if dial["agent"] else ""
         rows.append((f"dial {dial['n']}", f"{told}  {dial['call_id']}"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from contact_center.errors import UsageError
@@ -15,18 +16,29 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def instant(text: str, zone: str, now: datetime, option: str) -> datetime:
-    """An aware UTC instant. Local times are those of ``zone``; a bare time of day is the next one.
+    """An aware UTC instant that comes. Local times are those of ``zone``; a bare time of day is the next one.
 
     Takes ``2026-03-01T15:00Z``, ``2026-03-01 15:00``, ``2026-03-01``, ``15:00`` and ``+90m``.
     Raises UsageError naming ``option``.
     """
+    return _instant(text, zone, now, option, "+")
+
+
+def past_instant(text: str, zone: str, now: datetime, option: str) -> datetime:
+    """The same of a stretch that is looked back at: a bare time of day is the last one, and ``-90m`` so long ago."""
+    return _instant(text, zone, now, option, "-")
+
+
+def _instant(text: str, zone: str, now: datetime, option: str, sign: Literal["+", "-"]) -> datetime:
     word = text.strip()
     local = ZoneInfo(zone)
     try:
-        if word.startswith("+"):
-            return now + timedelta(seconds=parse_span(word[1:]))
+        if word.startswith(("+", sign)):
+            span = timedelta(seconds=parse_span(word[1:]))
+            return now + span if word.startswith("+") else now - span
         if re.fullmatch(r"\d{1,2}:\d\d(:\d\d)?", word):
-            return _next(time.fromisoformat(word.zfill(5)), local, now)
+            clock = time.fromisoformat(word.zfill(5))
+            return _next(clock, local, now) if sign == "+" else _last(clock, local, now)
         if re.fullmatch(r"\d{4}-\d\d-\d\d", word):
             day = date.fromisoformat(word)
             return datetime(day.year, day.month, day.day, tzinfo=local).astimezone(UTC)
@@ -34,7 +46,8 @@ def instant(text: str, zone: str, now: datetime, option: str) -> datetime:
         return (at if at.tzinfo else at.replace(tzinfo=local)).astimezone(UTC)
     except (ValueError, OverflowError):
         raise UsageError(
-            f"{option} {text[:40]!r} is not an instant; 2026-03-01T15:00Z, '2026-03-01 15:00', 15:00 or +90m is wanted."
+            f"{option} {text[:40]!r} is not an instant; 2026-03-01T15:00Z, '2026-03-01 15:00', 15:00 or {sign}90m "
+            "is wanted."
         ) from None
 
 
@@ -43,8 +56,8 @@ def stretch(since: str, until: str, zone: str, now: datetime) -> Stretch:
 
     Raises UsageError when it ends before it begins.
     """
-    begin = instant(since, zone, now, "--from") if since else _EPOCH
-    end = instant(until, zone, now, "--to") if until else now
+    begin = past_instant(since, zone, now, "--from") if since else _EPOCH
+    end = past_instant(until, zone, now, "--to") if until else now
     if end <= begin:
         raise UsageError(_REVERSED)
     return Stretch("asked for", begin, end)
@@ -52,8 +65,8 @@ def stretch(since: str, until: str, zone: str, now: datetime) -> Stretch:
 
 def bounds(since: str, until: str, zone: str, now: datetime) -> tuple[datetime | None, datetime | None]:
     """``--from`` and ``--to`` of a list; None where one is left out. Raises UsageError where they are reversed."""
-    begin = instant(since, zone, now, "--from") if since else None
-    end = instant(until, zone, now, "--to") if until else None
+    begin = past_instant(since, zone, now, "--from") if since else None
+    end = past_instant(until, zone, now, "--to") if until else None
     if begin is not None and end is not None and end <= begin:
         raise UsageError(_REVERSED)
     return begin, end
@@ -65,5 +78,14 @@ def _next(clock: time, zone: ZoneInfo, now: datetime) -> datetime:
         day = today.date() + timedelta(days=days)
         at = datetime.combine(day, clock, tzinfo=zone).astimezone(UTC)
         if at > now:
+            return at
+    raise ValueError(clock)
+
+
+def _last(clock: time, zone: ZoneInfo, now: datetime) -> datetime:
+    today = now.astimezone(zone)
+    for days in (0, 1):
+        at = datetime.combine(today.date() - timedelta(days=days), clock, tzinfo=zone).astimezone(UTC)
+        if at <= now:
             return at
     raise ValueError(clock)

@@ -14,7 +14,9 @@ from contact_center.store import admin_queues
 from contact_center.store.admin import By, pairs
 from contact_center.store.queries_agents import list_agents, list_queues, queue_document
 
-app = typer.Typer(help="Queues: lines of waiting callers.", no_args_is_help=False)
+app = typer.Typer(
+    help="Queues: lines of waiting callers.", epilog="Example: callwright queue show support", no_args_is_help=False
+)
 _KEYS = "Any key of the queue, such as ring_seconds=20 or hours='mon-fri 08:00-18:00'."
 
 

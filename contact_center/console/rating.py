@@ -12,11 +12,15 @@ from contact_center.console.output import facts, table
 from contact_center.ratings.money import written_value
 from contact_center.store import ratings
 from contact_center.store.admin import By
-from contact_center.store.queries_calls import call_document
+from contact_center.store.queries_calls import live_document
 
-app = typer.Typer(help="Ratings of calls: groups and their options.", no_args_is_help=False)
-group_app = typer.Typer(help="Groups of options; a queue or campaign has one.", no_args_is_help=False)
-option_app = typer.Typer(help="Options of a group: a digit and its name.", no_args_is_help=False)
+GROUP_EXAMPLE = "Example: callwright rating group add sales"
+OPTION_EXAMPLE = "Example: callwright rating option list sales"
+app = typer.Typer(help="Ratings of calls: groups and their options.", epilog=GROUP_EXAMPLE, no_args_is_help=False)
+group_app = typer.Typer(
+    help="Groups of options; a queue or campaign has one.", epilog=GROUP_EXAMPLE, no_args_is_help=False
+)
+option_app = typer.Typer(help="Options of a group: a digit and its name.", epilog=OPTION_EXAMPLE, no_args_is_help=False)
 app.add_typer(group_app, name="group")
 app.add_typer(option_app, name="option")
 
@@ -126,7 +130,7 @@ def rate(
     worth = written_value(value) if value else None
     with console.writing() as session:
         call = ratings.rate_call(session, By(console.actor, console.clock.now()), call_id, which, worth)
-        document = call_document(call)
+        document = live_document(session, call, console.clock.now(), console.settings.site.language)
     console.done(f"Call {call_id} is rated {document['rating']['option']}.", document)
 
 

@@ -14,7 +14,7 @@ from contact_center.console import (
     tracking,
 )
 
-app = typer.Typer(help="Reports.", no_args_is_help=False)
+app = typer.Typer(help="Reports.", epilog="Example: callwright report queues --from 09:00", no_args_is_help=False)
 app.command(epilog=report_abandonment.EXAMPLE)(report_abandonment.abandonment)
 app.command(epilog=report_campaign.CAMPAIGN_EXAMPLE)(report_campaign.campaign)
 app.command(epilog=report_campaign.HOURS_EXAMPLE)(report_campaign.hours)

@@ -113,7 +113,8 @@ def _campaign_view(d: dict[str, Any], zone: str) -> RenderableType:
 def _lines(d: dict[str, Any], zone: str) -> Iterator[tuple[str, str]]:
     leads, law, agents = d["leads"], d["law"], d["agents"]
     dialled = f"{leads['dialled']} dialled, penetration {percent(leads['penetration'])}"
-    yield "leads", f"{leads['loaded']} loaded, {dialled}, {leads['reached']} reached"
+    expired = f", {leads['expired']} expired" if leads["expired"] else ""
+    yield "leads", f"{leads['loaded']} loaded, {dialled}, {leads['reached']} reached{expired}"
     states = ", ".join(f"{count} {state}" for state, count in leads["by_state"].items() if count)
     yield "leads now", states or "none"
     apart = f"{d['in_progress']} in progress, {d['not_attempted']} not taken by a trunk"

@@ -26,7 +26,8 @@ from contact_center.store.evidence_seal import seal, sealed_ends
 from contact_center.store.queries import find_campaign, list_campaigns
 
 FORMATS = ("table", "csv", "json")
-_SUMMARY = ("campaign", "from", "to", "calls", "settings", "rules", "ledgers", "outside_hours", "short_rings")
+_STRETCH = ("since_at", "until_at")
+_SUMMARY = ("campaign", *_STRETCH, "calls", "settings", "rules", "ledgers", "outside_hours", "short_rings")
 EXAMPLE = (
     "Example: callwright report evidence march.jsonl --campaign spring --from 2026-03-01 --to 2026-04-01, "
     "later: callwright report evidence --verify march.jsonl"
@@ -51,13 +52,22 @@ def evidence(
     console = console_of(ctx)
     if check is not None:
         _verify(console, check, expect)
-    elif format:
+    elif format := format or _implied(console, file, campaign):
         time = stretch(since, until, console.settings.site.timezone, console.clock.now())
         _formatted(console, file, campaign, time, format)
     elif not campaign:
         raise UsageError("Say whose evidence, as --campaign spring, or name a file to --verify.")
     else:
         _make(console, file, campaign, since, until)
+
+
+def _implied(console: Console, file: Path | None, campaign: str) -> str:
+    """What is meant without ``--format`` where no chain of lines can be: ``--json`` on stdout, or all campaigns."""
+    if file is not None:
+        return ""
+    if console.json:
+        return "json"
+    return "" if campaign else "table"
 
 
 def _make(console: Console, file: Path | None, name: str, since: str, until: str) -> None:
@@ -113,13 +123,19 @@ def _formatted(console: Console, file: Path | None, name: str, time: Stretch, fo
                 sheet.write(document.values())
     else:
         zone = console.settings.site.timezone
-        rows = ([local(v, zone) if k in ("from", "to") else v for k, v in d.items()] for d in documents)
-        console.show(documents, lambda _: table([column.replace("_", " ") for column in _SUMMARY], rows))
+        rows = ([local(v, zone) if k in _STRETCH else v for k, v in d.items()] for d in documents)
+        console.show(
+            documents, lambda _: table([column.removesuffix("_at").replace("_", " ") for column in _SUMMARY], rows)
+        )
 
 
 def _counted(asked: Asked, bodies: Iterable[dict[str, Any]], format: str) -> dict[str, Any]:
     """A campaign's evidence: all of it for json, else one row of ``_SUMMARY``."""
-    head = {"campaign": asked.campaign, "from": iso(asked.stretch.since), "to": iso(asked.stretch.until)}
+    head = {
+        "campaign": asked.campaign,
+        "since_at": iso(asked.stretch.since),
+        "until_at": iso(asked.stretch.until),
+    }
     if format == "json":
         return {**head, "lines": list(bodies)}
     kinds: Counter[str] = Counter()

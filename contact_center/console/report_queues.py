@@ -10,7 +10,7 @@ import typer
 from rich.console import RenderableType
 
 from contact_center.console.context import Console, console_of
-from contact_center.console.moments import instant
+from contact_center.console.moments import past_instant
 from contact_center.console.output import local, seconds, share, table
 from contact_center.console.report_sheets import rows_sheet
 from contact_center.errors import UsageError
@@ -60,7 +60,9 @@ def agents(
     until: str = Until,
     format: str = Form,
 ) -> None:
-    """Agents: calls they took from queues, handle time, and how long they talked, wrapped up, were free or paused."""
+    """Agents: callers they took from queues, with handle time, customers of campaigns they spoke with, and how long
+    they talked, wrapped up, were free or paused.
+    """
     console = console_of(ctx)
     begin, end = _between(console, since, until)
     with console.reading() as session:
@@ -70,8 +72,8 @@ def agents(
 
 def _between(console: Console, since: str, until: str) -> tuple[datetime, datetime]:
     zone, now = console.settings.site.timezone, console.clock.now()
-    begin = instant(since, zone, now, "--from") if since else midnight(zone, now)
-    end = instant(until, zone, now, "--to") if until else now
+    begin = past_instant(since, zone, now, "--from") if since else midnight(zone, now)
+    end = past_instant(until, zone, now, "--to") if until else now
     if end <= begin:
         raise UsageError("--to is not after --from; give a later instant.")
     return begin, min(end, max(now, begin))
@@ -137,12 +139,13 @@ def _queue_view(documents: list[dict[str, Any]], zone: str) -> RenderableType:
 
 
 def _agent_view(documents: list[dict[str, Any]], _: str) -> RenderableType:
-    columns = ("agent", "name", "taken", "AHT", "talk", "wrap-up", "free", "paused", "occupancy")
+    columns = ("agent", "name", "taken", "connected", "AHT", "talk", "wrap-up", "free", "paused", "occupancy")
     rows = (
         (
             d["ext"],
             d["name"],
             d["taken"],
+            d["connected"],
             seconds(d["aht_seconds"]),
             seconds(d["talking_seconds"]),
             seconds(d["wrap_up_seconds"]),

@@ -32,10 +32,12 @@ def ratings(
     ctx: typer.Context,
     since: str = Since,
     until: str = Until,
-    by: str = typer.Option("channel", "--by", help="For csv: channel, agent, or habit (who rates, who hangs up)."),
+    by: str = typer.Option(
+        "channel", "--by", help="For csv: channel, agent, category, or habit (who rates, who hangs up)."
+    ),
     format: str = Form,
 ) -> None:
-    """What calls are rated, by channel and by agent; how often agents rate, and who hangs up first."""
+    """What calls are rated, by channel and by agent; their categories; how often agents rate, who hangs up first."""
     console = console_of(ctx)
     if by not in RATINGS_BY:
         raise UsageError(f"--by {by[:20]!r} is not known; one of {', '.join(RATINGS_BY)} is wanted.")
@@ -108,7 +110,7 @@ def _write(text: str) -> None:
 def _ratings_view(document: dict[str, Any], _: str) -> RenderableType:
     parts = [
         table(RATING_COLUMNS[part], (tuple(row.values()) for row in document[part]), title)
-        for part, title in (("channels", "by channel"), ("agents", "by agent"))
+        for part, title in (("channels", "by channel"), ("agents", "by agent"), ("categories", "by category"))
     ]
     habits = (
         tuple(share(value) if key == "rated_share" and value is not None else value for key, value in row.items())

@@ -9,12 +9,13 @@ from typing import Any
 from contact_center.console.spreadsheet import CsvSheet, written
 from contact_center.store.report_detection import Detection
 
-RATINGS_BY = {"channel": "channels", "agent": "agents", "habit": "habits"}
+RATINGS_BY = {"channel": "channels", "agent": "agents", "category": "categories", "habit": "habits"}
 HOURS_BY = {"hour": "hours", "weekday": "weekdays"}
 MATCHING_KEYS = ("calls", "matched", "offline", "vendor_ids", "unusable", "share")
 RATING_COLUMNS = {
     "channels": ("channel", "option", "count", "value"),
     "agents": ("agent", "option", "count", "value"),
+    "categories": ("channel", "category", "count", "value"),
     "habits": (
         *("agent", "talked", "rated", "rated_share", "asked", "rated_when_asked", "not_rated"),
         *("caller_hung_up_first", "agent_hung_up_first", "forced"),

@@ -8,6 +8,7 @@ import tempfile
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from importlib import metadata
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -160,9 +161,14 @@ def make_app(hooks: Hooks | None = None) -> typer.Typer:
             None, "--config", metavar="FILE", help="The settings, instead of ./callwright.toml."
         ),
         json: bool = typer.Option(False, "--json", help="Exactly one JSON document on stdout."),
+        version: bool = typer.Option(False, "--version", help="Say which version this is."),
     ) -> None:
         console = ctx.obj = Console(hooks=hooks or Hooks(), settings_path=config, json=json)
         ctx.call_on_close(console.close)
+        if version:
+            installed = metadata.version("callwright")
+            console.done(f"callwright {installed}", {"version": installed})
+            raise typer.Exit
         if ctx.invoked_subcommand is None:
             typer.echo(ctx.get_help())
 

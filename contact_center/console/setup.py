@@ -19,7 +19,7 @@ from contact_center.errors import UsageError
 from contact_center.settings import FILE_NAME, Settings
 from contact_center.store.schema import upgrade
 
-database = typer.Typer(help="The database.", no_args_is_help=False)
+database = typer.Typer(help="The database.", epilog="Example: callwright db upgrade", no_args_is_help=False)
 _ALPHABET = string.ascii_letters + string.digits
 _SECRET_LENGTH = 32
 
@@ -115,10 +115,10 @@ def init(
 def settings_text(name: str, timezone: str, country: str, url: str) -> str:
     """The settings file of a new site, with fresh secrets."""
     return _TEMPLATE.format(
-        name=json.dumps(name),
-        timezone=json.dumps(timezone),
-        country=json.dumps(country),
-        url=json.dumps(url),
+        name=json.dumps(name, ensure_ascii=False),
+        timezone=json.dumps(timezone, ensure_ascii=False),
+        country=json.dumps(country, ensure_ascii=False),
+        url=json.dumps(url, ensure_ascii=False),
         ari_password=json.dumps(_secret()),
         ami_secret=json.dumps(_secret()),
     )

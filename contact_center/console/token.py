@@ -13,7 +13,9 @@ from contact_center.store import admin_tokens
 from contact_center.store.admin import By
 from contact_center.store.admin_tokens import token_document
 
-app = typer.Typer(help="Tokens of the HTTP API.", no_args_is_help=False)
+app = typer.Typer(
+    help="Tokens of the HTTP API.", epilog="Example: callwright token add crm --role lead_push", no_args_is_help=False
+)
 Name = typer.Argument(metavar="NAME", help="A name for people, such as crm.")
 
 

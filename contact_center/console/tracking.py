@@ -18,9 +18,12 @@ from contact_center.matching.orders import checked_order
 from contact_center.store import report_matching, tracking
 from contact_center.store.admin import By, shown
 
-app = typer.Typer(help="Numbers handed to visitors of a site.", no_args_is_help=False)
-pool_app = typer.Typer(help="Pools of numbers.", no_args_is_help=False)
-visitor_app = typer.Typer(help="Visitors of a site.", no_args_is_help=False)
+POOL_EXAMPLE = "Example: callwright tracking pool add shop 442079460001"
+app = typer.Typer(help="Numbers handed to visitors of a site.", epilog=POOL_EXAMPLE, no_args_is_help=False)
+pool_app = typer.Typer(help="Pools of numbers.", epilog=POOL_EXAMPLE, no_args_is_help=False)
+visitor_app = typer.Typer(
+    help="Visitors of a site.", epilog="Example: callwright visitor show 4f1c2a", no_args_is_help=False
+)
 app.add_typer(pool_app, name="pool")
 
 MATCHING_EXAMPLE = "Example: callwright report matching --from 2026-03-01 --to 2026-04-01"

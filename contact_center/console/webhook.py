@@ -12,7 +12,7 @@ from rich.console import RenderableType
 
 from contact_center.clock import iso
 from contact_center.console.context import Console, console_of
-from contact_center.console.moments import instant
+from contact_center.console.moments import past_instant
 from contact_center.console.output import local, table
 from contact_center.errors import CallwrightError, UsageError
 from contact_center.ids import new_id
@@ -22,7 +22,11 @@ from contact_center.store.webhooks import webhook_document
 from contact_center.telling.post import Post, Reply
 from contact_center.telling.signing import fresh_secret, headers, key_of
 
-app = typer.Typer(help="Webhooks: who is told by HTTP what happens.", no_args_is_help=False)
+app = typer.Typer(
+    help="Webhooks: who is told by HTTP what happens.",
+    epilog="Example: callwright webhook test crm",
+    no_args_is_help=False,
+)
 Name = typer.Argument(metavar="NAME", help="The webhook's name.")
 TEST_TYPE = "webhook.test"
 
@@ -87,7 +91,7 @@ def replay(
     if after >= 0 and since:
         raise UsageError("Give --after or --since, not both.")
     now = console.clock.now()
-    begin = instant(since, console.settings.site.timezone, now, "--since") if since else None
+    begin = past_instant(since, console.settings.site.timezone, now, "--since") if since else None
     with console.writing() as session:
         by = By(console.actor, now)
         count = webhooks.replay(session, by, name, after_id=after if after >= 0 else None, since=begin)

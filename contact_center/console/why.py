@@ -23,7 +23,11 @@ from contact_center.store.queries_why import (
 
 DECISIONS_SHOWN = 10
 
-app = typer.Typer(help="Why a lead is not dialled; why the pace is what it is now.", no_args_is_help=False)
+app = typer.Typer(
+    help="Why a lead is not dialled; why the pace is what it is now.",
+    epilog="Example: callwright why campaign spring",
+    no_args_is_help=False,
+)
 
 
 def _seen(console: Console) -> Circumstances:

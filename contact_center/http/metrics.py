@@ -63,6 +63,9 @@ class Meters:
         )
         self.ari_request_errors = Counter("callwright_ari_request_errors", "Commands that failed.", ["why"], registry=r)
         self.live = Gauge("callwright_live", "1 while a part is proven alive.", ["part"], registry=r)
+        self.trunk_capped = Gauge("callwright_trunk_capped", "1 while a cap is reached.", ["trunk"], registry=r)
+        self.trunk_calls = Gauge("callwright_trunk_calls", "Calls out in 24 hours.", ["trunk"], registry=r)
+        self.trunk_minutes = Gauge("callwright_trunk_minutes", "Talk in 24 hours.", ["trunk"], registry=r)
         self.loop_lag_seconds = Histogram(
             "callwright_loop_lag_seconds", "How late the event loop is.", buckets=LAG_BUCKETS, registry=r
         )

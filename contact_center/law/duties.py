@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 
-from contact_center.law.force import rules_for
+from contact_center.law.force import quarter_of, rules_for
 from contact_center.law.rules import Clock
 from contact_center.law.windows import open_until
 
@@ -37,9 +38,15 @@ class Duties:
 
 def duties(key: str, hours: str, profile: str, at: datetime) -> Duties:
     """The duties of a call to a place (a lead's key), by the campaign's ``hours`` and ``profile``."""
-    rules = rules_for(key, at, profile=profile)
+    return replace(_owed(key, profile, quarter_of(at)), invite_before=open_until(key, hours, profile, at))
+
+
+@lru_cache(maxsize=4096)
+def _owed(key: str, profile: str, quarter: datetime) -> Duties:
+    """All but ``invite_before``, which is the same for all calls to a place in a quarter of an hour."""
+    rules = rules_for(key, quarter, profile=profile)
     return Duties(
-        invite_before=open_until(key, hours, profile, at),
+        invite_before=quarter,
         ring_seconds=rules.ring_seconds,
         message_seconds=rules.message_seconds,
         message_clock=rules.message_clock,

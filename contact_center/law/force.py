@@ -129,8 +129,18 @@ def rules_for(facts: LeadFacts | Places | str, at: datetime, *, profile: str, si
     """
     if isinstance(facts, LeadFacts):
         facts = places_of(facts, site_zone=site_zone, year=at.year)
-    places = Places.of_key(facts) if isinstance(facts, str) else facts
-    days = frozenset(at.astimezone(zone_of(zone)).date() for zone in places.law_zones)
+    return _rules_at(Places.of_key(facts) if isinstance(facts, str) else facts, quarter_of(at), profile)
+
+
+def quarter_of(at: datetime) -> datetime:
+    """The beginning of its quarter of an hour: local days begin with one of UTC, so one date holds for all of it."""
+    return at.replace(minute=at.minute // 15 * 15, second=0, microsecond=0)
+
+
+@lru_cache(maxsize=4096)
+def _rules_at(places: Places, quarter: datetime, profile: str) -> RulesInForce:
+    """Asked for with each call, of the same places in the same quarter of an hour."""
+    days = frozenset(quarter.astimezone(zone_of(zone)).date() for zone in places.law_zones)
     return _in_force(profile, places.jurisdictions, days)
 
 

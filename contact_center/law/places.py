@@ -36,16 +36,20 @@ _NORTH_AMERICAN = ("US", "CA", "PR", "VI", "GU", "AS", "MP")
 
 @dataclass(frozen=True, slots=True)
 class LeadFacts:
-    """What is known of where a lead is. ``number``: E.164; ``zone``: a tz database name, or empty."""
+    """What is known of where a lead is. ``number``: E.164; ``zone``: a tz database name, or empty.
+
+    ``others``: further numbers of his; each says where he may be as much as the first.
+    """
 
     number: str = ""
     postal: str = ""
     state: str = ""
     zone: str = ""
     country: str = ""
+    others: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, number: str, fields: Mapping[str, object], zone: str = "") -> LeadFacts:
+    def of(cls, number: str, fields: Mapping[str, object], zone: str = "", others: Iterable[str] = ()) -> LeadFacts:
         """From a lead's number and fields, by the names that lists give their columns."""
 
         def first(names: Iterable[str]) -> str:
@@ -57,6 +61,7 @@ class LeadFacts:
             state=first(_STATE_FIELDS),
             zone=zone or first(_ZONE_FIELDS),
             country=first(_COUNTRY_FIELDS),
+            others=tuple(others),
         )
 
 
@@ -154,8 +159,9 @@ def _hints(facts: LeadFacts) -> list[Evidence]:
     """What each hint says; state and postal code only count where they can be North American ones."""
     number = geography.of_number(facts.number) if facts.number else Evidence()
     country = geography.of_country(facts.country) if facts.country else Evidence()
-    hints = [number, country]
-    told = number.jurisdictions | country.jurisdictions
+    others = [geography.of_number(other) for other in facts.others]
+    hints = [number, *others, country]
+    told = frozenset[str]().union(*(hint.jurisdictions for hint in hints))
     if not told or any(code.partition("-")[0] in _NORTH_AMERICAN for code in told):
         hints.append(geography.of_postal(facts.postal) if facts.postal else Evidence())
         hints.append(geography.of_state(facts.state) if facts.state else Evidence())

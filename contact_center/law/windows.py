@@ -12,7 +12,7 @@ from functools import lru_cache
 from contact_center.law import moments
 from contact_center.law.books import library
 from contact_center.law.calendars import holidays
-from contact_center.law.force import every_rule, rules_for
+from contact_center.law.force import every_rule, quarter_of, rules_for
 from contact_center.law.geography import zones_in
 from contact_center.law.moments import Minutes
 from contact_center.law.places import Places
@@ -78,13 +78,29 @@ def open_until(key: str, hours: str, profile: str, at: datetime) -> datetime:
     Where a rule wants the ringing inside the hours too, that is earlier than their end by the shortest time
     a call must ring. Hours that do not end within three weeks end there.
     """
-    span = moments.next_open(_tables(key, hours, profile, at.year), at, LOOK_AHEAD_DAYS)
+    span = _stretch(key, hours, profile, quarter_of(at))
+    if span is None or not span.start <= at < span.end:  # they opened or closed in this quarter of an hour
+        span = moments.next_open(_tables(key, hours, profile, at.year), at, LOOK_AHEAD_DAYS)
     if span is None or span.start > at:
         return at
-    rules = rules_for(key, at, profile=profile)
-    if any(rule.counts == "ringing" for rule in rules.hours):
-        return max(at, span.end - timedelta(seconds=rules.ring_seconds))
-    return span.end
+    return max(at, span.end - _ringing_inside(key, profile, quarter_of(at)))
+
+
+@lru_cache(maxsize=4096)
+def _ringing_inside(key: str, profile: str, quarter: datetime) -> timedelta:
+    """How long before the end of the hours a call must begin to ring inside them, where a rule wants that."""
+    rules = rules_for(key, quarter, profile=profile)
+    inside = any(rule.counts == "ringing" for rule in rules.hours)
+    return timedelta(seconds=rules.ring_seconds if inside else 0.0)
+
+
+@lru_cache(maxsize=4096)
+def _stretch(key: str, hours: str, profile: str, quarter: datetime) -> moments.Span | None:
+    """The stretch that is open at the beginning of a quarter of an hour, or opens next: asked for with each call.
+
+    It is the same for the rest of the quarter.
+    """
+    return moments.next_open(_tables(key, hours, profile, quarter.year), quarter, LOOK_AHEAD_DAYS)
 
 
 def why_closed(key: str, hours: str, profile: str, at: datetime) -> list[str]:

@@ -96,4 +96,5 @@ def transaction_of(settings: Tracking, type_: str, facts: TransactionFacts) -> d
         call_id=facts.call_id,
         visit=facts.visit,
         order=facts.order,
+        visitor=facts.visitor if settings.details else None,
     )

@@ -28,11 +28,21 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """The visit to which a call was matched."""
+    """The page view to which a call was matched; ``at`` is when it was."""
 
     context_id: str
     url: str
     source: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Whose call it is: a visitor's id, or a vendor's own one of an offline call; empty where nobody is known."""
+
+    context_id: str
+    matched: bool
+    offline: bool
 
 
 def transaction(
@@ -44,10 +54,12 @@ def transaction(
     call_id: str,
     visit: Visit | None,
     order: Order | None,
+    visitor: Visitor | None = None,
 ) -> dict[str, Any]:
     """The body to post. ``property_id``: the client's tracking id; ``source``: who tells.
 
     Without an order the call's own id is the transaction's, and there is no basket. An offline call has no url.
+    ``visitor``: told, with what is known of his visit, in a part of its own; None: there is no such part.
     """
     event: dict[str, Any] = {
         "context": {"id": property_id},
@@ -56,4 +68,16 @@ def transaction(
     if order is not None:
         event["basket"] = {"total": {"value": float(order.total), "currency": order.currency}}
     event["transaction"] = {"id": order.id if order is not None else call_id}
+    if visitor is not None:
+        event["visitor"] = _visitor(visitor, visit)
     return {"events": [event]}
+
+
+def _visitor(visitor: Visitor, visit: Visit | None) -> dict[str, Any]:
+    return {
+        "context_id": visitor.context_id or None,
+        "matched": visitor.matched,
+        "offline": visitor.offline,
+        "source": visit.source if visit else "",
+        "viewed_at": int(visit.at.timestamp()) if visit else None,
+    }

@@ -8,8 +8,10 @@ from sqlmodel import SQLModel
 import contact_center.models
 import contact_center.models_api
 import contact_center.models_callbacks
+import contact_center.models_leads
 import contact_center.models_ratings
-import contact_center.models_telling  # noqa: F401  (all fill the metadata)
+import contact_center.models_telling
+import contact_center.models_trunks  # noqa: F401  (all fill the metadata)
 
 connection = context.config.attributes["connection"]
 context.configure(

@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from bisect import insort
 from collections import defaultdict
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import count
+from itertools import chain, count
 
 from contact_center.clock import Clock
 from contact_center.errors import UsageError
@@ -28,9 +28,7 @@ from contact_center.roster import Offer, Roster
 from contact_center.seat import Seat
 from contact_center.settings import Site
 from contact_center.terms import AgentState, NumberCheck
-
-AGAIN_SECONDS = 5.0
-"""An agent who did not take a caller is not rung for the same one before so long, unless he is a new man."""
+from contact_center.waiters import AGAIN_SECONDS
 
 
 @dataclass(slots=True, eq=False)
@@ -67,6 +65,7 @@ class QueueBoard:
         self.queues: dict[str, QueueRules] = {}
         self._dids: dict[str, str] = {}
         self._line: list[Waiting] = []
+        self._watching: list[Callable[[], None]] = []
         self._serials = count(1)
         self._coming: list[Waiting] = []
         self._ringing_all: dict[str, Waiting] = {}
@@ -89,6 +88,17 @@ class QueueBoard:
         self._index()
         for entry in [e for e in self._line if e.queue == row.name]:
             self.look(entry)
+        for told in tuple(self._watching):
+            told()
+
+    @contextmanager
+    def watched(self, told: Callable[[], None]) -> Iterator[None]:
+        """While the block lasts ``told`` is called whenever a queue was added or set."""
+        self._watching.append(told)
+        try:
+            yield
+        finally:
+            self._watching.remove(told)
 
     def _set(self, row: Queue) -> None:
         known = {key: value for key, value in row.options.items() if key in QueueOptions.model_fields}
@@ -113,8 +123,9 @@ class QueueBoard:
 
     def by_did(self, did: str) -> QueueRules | None:
         """The queue whose number was dialled."""
-        name = next((self._dids[s] for s in self._spellings(did) if s in self._dids), "")
-        return self.queues.get(name)
+        if (queue := self._dids.get(did)) is None:
+            queue = next((self._dids[s] for s in self._spellings(did) if s in self._dids), "")
+        return self.queues.get(queue)
 
     # -- the line -------------------------------------------------------------------------------------
 
@@ -256,10 +267,12 @@ class QueueBoard:
         Each of them has one agent: who is free, else who will be free first.
         """
         needed: set[str] = set()
-        for entry in [*self._line, *self._coming]:
-            free = [s for s in self.members(entry.queue, on_line=True) if s.ext not in needed]
-            if free:
-                needed.add(min(free, key=_free_first).ext)
+        left: dict[str, Iterator[Seat]] = {}
+        for entry in chain(self._line, self._coming):
+            if entry.queue not in left:
+                left[entry.queue] = iter(sorted(self.members(entry.queue, on_line=True), key=_free_first))
+            if seat := next((s for s in left[entry.queue] if s.ext not in needed), None):
+                needed.add(seat.ext)
         return needed
 
 

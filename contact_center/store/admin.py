@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import secrets
 import string
+import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,6 +20,7 @@ from contact_center.errors import UsageError
 from contact_center.store.changes import note_change
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}\Z")
+_LABEL = re.compile(r"[^\W_](?:[\w .-]{0,38}\w)?\Z")
 _PASSWORD_LENGTH = 28
 _ALPHABET = string.ascii_letters + string.digits
 
@@ -54,10 +56,24 @@ class By:
 
 
 def checked_name(text: str, what: str) -> str:
-    """The name of a queue, campaign or team. Raises UsageError."""
+    """The name of a thing that programs speak of: of a token, webhook or pool. Raises UsageError."""
     if not _NAME.match(text):
         raise UsageError(f"The {what} name {shown(text)} may only have letters, digits, _ and -, 40 at most.")
     return text
+
+
+def checked_label(text: str, what: str) -> str:
+    """The name of a campaign, queue, team or rating group, in one spelling of its letters. Raises UsageError.
+
+    Letters of any alphabet, digits, spaces within, ``_ - .``: nothing that a list of names, a topic or an address of
+    the API would have to be told apart from.
+    """
+    name = unicodedata.normalize("NFC", text)
+    if not _LABEL.match(name) or "  " in name:
+        raise UsageError(
+            f"The {what} name {shown(text)} may only have letters, digits, single spaces within, _ - and ., 40 at most."
+        )
+    return name
 
 
 def checked_text(text: str, what: str, longest: int) -> str:

@@ -7,18 +7,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 from sqlmodel import col
 
 from contact_center.errors import CallwrightError, UsageError
-from contact_center.models import Agent
+from contact_center.models import Agent, Campaign, Lead
 from contact_center.queues.skills import parse_levels
-from contact_center.store.admin import By, checked_name, checked_text, fresh_password, shown
+from contact_center.store.admin import By, checked_label, checked_text, fresh_password, shown
 from contact_center.store.admin_tokens import remove_tokens_of
 from contact_center.store.previews import preview_document
 from contact_center.store.queries_agents import agent_document, find_agent
-from contact_center.terms import AgentConnect, AgentState, AgentStatus
+from contact_center.terms import AgentConnect, AgentState, AgentStatus, LeadState
 
 HIGHEST_PENALTY = 100
 _EXT = re.compile(r"[0-9]{2,10}\Z")
@@ -47,8 +47,8 @@ class AgentDraft:
             ext=self.ext,
             name=checked_text(self.name, "agent's name", 80),
             endpoint=checked_endpoint(self.endpoint) if self.endpoint else f"PJSIP/{self.ext}",
-            team=checked_name(self.team, "team") if self.team else "",
-            queues=tuple(dict.fromkeys(checked_name(queue, "queue") for queue in self.queues)),
+            team=checked_label(self.team, "team") if self.team else "",
+            queues=tuple(dict.fromkeys(checked_label(queue, "queue") for queue in self.queues)),
             connect=checked_connect(self.connect),
         )
 
@@ -92,7 +92,7 @@ def checked_penalties(text: str) -> dict[str, int]:
         queue, _, number = word.partition(":")
         if not number.isascii() or not number.isdigit() or int(number) > HIGHEST_PENALTY:
             raise UsageError(f"penalties={text[:40]} is not allowed: support:2 is wanted, {HIGHEST_PENALTY} at most.")
-        penalties[checked_name(queue, "queue")] = int(number)
+        penalties[checked_label(queue, "queue")] = int(number)
     return penalties
 
 
@@ -194,7 +194,10 @@ def decide_preview(session: Session, by: By, ext: str, action: str, lead_id: int
 
 
 def remove_agent(session: Session, by: By, ext: str, *, force: bool, served: bool) -> AgentChange:
-    """Take an agent away; his calls stay in the records. Refused while he is in a call, unless forced."""
+    """Take an agent away; his calls stay in the records, and calls that he promised are anybody's.
+
+    Refused while he is in a call, unless forced.
+    """
     agent = find_agent(session, ext)
     if served and agent.state in _IN_A_CALL and not force:
         raise CallwrightError(
@@ -202,6 +205,9 @@ def remove_agent(session: Session, by: By, ext: str, *, force: bool, served: boo
         )
     withdrawn = agent.endpoint if agent.password else ""
     remove_tokens_of(session, by, ext)
+    campaigns = select(col(Campaign.id))
+    due = (col(Lead.campaign_id).in_(campaigns), col(Lead.state) == LeadState.DUE)  # as the index has them
+    session.connection().execute(update(Lead).where(*due, col(Lead.callback_agent) == ext).values(callback_agent=""))
     session.delete(agent)
     by.note(session, "agent", ext, "remove", _with_withdrawal(agent, withdrawn), obey=True)
     return AgentChange(agent, withdrawn)

@@ -10,12 +10,12 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 from sqlmodel import col
 
-from contact_center.errors import CallwrightError, UsageError
+from contact_center.errors import CallwrightError, UsageError, typed
 from contact_center.models import Campaign, Lead
 from contact_center.options import CampaignOptions
 from contact_center.outcomes import USED_UP
 from contact_center.silent_text import refuse_without_words
-from contact_center.store.admin import By, checked_name, shown
+from contact_center.store.admin import By, checked_label, shown
 from contact_center.store.queries import campaign_options, find_campaign, live_counts
 from contact_center.store.ratings import checked_group
 from contact_center.terms import CampaignMode, CampaignState, LeadState
@@ -46,7 +46,7 @@ _INSTEAD = {
 
 def add_campaign(session: Session, by: By, name: str, values: dict[str, str], trunks: Collection[str]) -> Campaign:
     """A new campaign, stopped. ``values``: any keys of `campaign set`. Raises UsageError."""
-    checked_name(name, "campaign")
+    name = checked_label(name, "campaign")
     if session.scalars(select(Campaign).where(col(Campaign.name) == name)).first():
         raise UsageError(f"There is already a campaign {name}; choose another name, or use `campaign set`.")
     campaign = Campaign(name=name, created_at=by.at, options=CampaignOptions().model_dump(mode="json"))
@@ -99,7 +99,7 @@ def move_campaign(session: Session, by: By, name: str, action: str, *, served: b
     if state not in _FROM[action]:
         raise CallwrightError(
             f"Campaign {name} is {state}, so {action} does nothing; "
-            f"`callwright campaign {_INSTEAD[state]} {name}` is possible."
+            f"`callwright campaign {_INSTEAD[state]} {typed(name)}` is possible."
         )
     target = _TO[action]
     if target is CampaignState.RUNNING:
@@ -124,7 +124,7 @@ def _apply(campaign: Campaign, values: dict[str, str], trunks: Collection[str]) 
     if "multiplier" in own:
         campaign.multiplier = _multiplier(own["multiplier"])
     if "team" in own:
-        campaign.team = checked_name(own["team"], "team") if own["team"] else ""
+        campaign.team = checked_label(own["team"], "team") if own["team"] else ""
     campaign.options = options.model_dump(mode="json")
 
 

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 from sqlmodel import col
 
 from contact_center.errors import NotFound
 from contact_center.models import Audit, DncEntry, Lead
 from contact_center.store.admin import By
+from contact_center.store.lead_numbers import leads_with, turn_waiting_from
 from contact_center.terms import LeadState
 
 EVERYBODY = 0
@@ -43,7 +44,8 @@ def blocked_numbers(session: Session, numbers: Sequence[str], campaign: int) -> 
 
 
 def add_dnc(session: Session, by: By, numbers: Sequence[str], campaign: int, reason: str = "") -> DncChange:
-    """Put E.164 numbers on the list; their waiting leads are never dialled. Known numbers stay as they are.
+    """Put E.164 numbers on the list; their waiting leads are never dialled, by this number or at all
+    where they have no other. Known numbers stay as they are.
 
     At most some hundred numbers in one call: the write lock is held meanwhile.
     """
@@ -63,6 +65,7 @@ def _put(session: Session, by: By, numbers: Sequence[str], campaign: int, reason
     if fresh:
         rows = [{"number": n, "campaign_id": campaign, "reason": reason, "at": by.at} for n in fresh]
         connection.execute(insert(DncEntry), rows)
+    turn_waiting_from(session, numbers, campaign if campaign != EVERYBODY else None)
     stop = update(Lead).where(col(Lead.number).in_(numbers), col(Lead.state).in_(_WAITING))
     if campaign != EVERYBODY:
         stop = stop.where(col(Lead.campaign_id) == campaign)
@@ -104,6 +107,14 @@ def last_import_at(session: Session) -> datetime | None:
     ).one()
 
 
+def wait_again(lead: Lead, at: datetime) -> None:
+    """A lead that was held back waits as before: for the call it was promised, for a retry at once, or as a new one."""
+    was_tried = lead.dials > 0 or lead.callback_at is not None
+    lead.state = LeadState.DUE if was_tried else LeadState.NEW
+    lead.next_attempt_at = max(lead.callback_at or at, at) if was_tried else None
+    lead.reason, lead.closed_at = "", None
+
+
 def _held(at: datetime) -> dict[str, Any]:
     return {"state": LeadState.DNC, "reason": DNC_REASON, "next_attempt_at": None, "closed_at": at}
 
@@ -120,14 +131,14 @@ def remove_dnc(session: Session, by: By, number: str, campaign: int) -> DncChang
     if not gone.rowcount:
         raise NotFound("dnc entry", number)
     released = 0
+    has_it = or_(col(Lead.number) == number, col(Lead.id).in_(leads_with(session, [number])))
     held = session.scalars(
-        select(Lead).where(col(Lead.number) == number, col(Lead.state) == LeadState.DNC, col(Lead.reason).in_(_HELD))
-    )
+        select(Lead).where(has_it, col(Lead.state) == LeadState.DNC, col(Lead.reason).in_(_HELD))
+    ).all()
     for lead in held:
         if not blocked_numbers(session, [number], lead.campaign_id):
-            lead.state = LeadState.DUE if lead.dials else LeadState.NEW
-            lead.next_attempt_at = by.at if lead.dials else None
-            lead.reason, lead.closed_at = "", None
+            lead.number = number
+            wait_again(lead, by.at)
             released += 1
     session.flush()
     by.note(session, "dnc", number, "remove", {"campaign_id": campaign}, obey=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,8 +21,9 @@ from contact_center.carriers import Carriers
 from contact_center.models import Campaign, Lead, LeadBatch, LeadImport
 from contact_center.store.admin import By
 from contact_center.store.admin_dnc import blocked_numbers
-from contact_center.store.admin_leads import LeadDraft
+from contact_center.store.admin_leads import LeadDraft, add_rows
 from contact_center.store.carriage import state_of_new
+from contact_center.store.lead_numbers import first_callable, known_among
 from contact_center.store.queries import campaign_id, campaign_options
 from contact_center.terms import LeadState
 
@@ -55,7 +56,7 @@ def begin_import(session: Session, by: By, campaign: Campaign, dedupe: str) -> i
 
 def stage(session: Session, import_id: int, drafts: list[LeadDraft], at: datetime) -> None:
     """Keep some checked rows."""
-    rows = [{"number": d.number, "zones": d.zones, "priority": d.priority, "fields": d.fields} for d in drafts]
+    rows = [asdict(draft) for draft in drafts]
     connection = session.connection()
     connection.execute(insert(LeadBatch), [{"import_id": import_id, "rows": rows}])
     connection.execute(update(LeadImport).where(col(LeadImport.id) == import_id).values(touched_at=at))
@@ -101,23 +102,26 @@ def _insert(
 ) -> Released:
     numbers = [str(r["number"]) for r in rows]
     known = _known(session, row, numbers)
-    blocked = blocked_numbers(session, numbers, row.campaign_id)
-    leads = []
-    for draft in rows:
-        number = str(draft["number"])
+    drafts = [_draft(given) for given in rows]
+    blocked = blocked_numbers(session, [n for draft in drafts for n in draft.numbers], row.campaign_id)
+    leads, everyones = [], []
+    for draft in drafts:
+        number = draft.number
         if row.dedupe != "none":
             if number in known:
                 continue
-            known.add(number)
+            known.update(draft.numbers)
+        number = first_callable(draft.numbers, blocked, carriers.carry)
+        everyones.append(draft.numbers)
         state, reason = state_of_new(number, is_blocked=number in blocked, carriers=carriers)
         leads.append(
             {
                 "campaign_id": row.campaign_id,
                 "number": number,
-                "zones": draft["zones"],
-                "priority": draft["priority"],
-                "fields": draft["fields"],
-                "state": state,
+                "zones": draft.zones,
+                "priority": draft.priority,
+                "fields": draft.fields,
+                **draft.waiting(state),
                 "reason": reason,
                 "disposition": "",
                 "attempts": 0,
@@ -127,19 +131,24 @@ def _insert(
                 "closed_at": at if reason else None,
             }
         )
-    if leads:
+    if any(len(all_of_it) > 1 for all_of_it in everyones):
+        add_rows(session, leads, everyones)
+    elif leads:
         session.connection().execute(insert(Lead), leads)
-    dnc, not_carried = (sum(lead["state"] is state for lead in leads) for state in (LeadState.DNC, LeadState.CLOSED))
+    dnc, not_carried = (sum(lead["state"] == state for lead in leads) for state in (LeadState.DNC, LeadState.CLOSED))
     return Released(len(leads), len(rows) - len(leads), dnc, not_carried)
+
+
+def _draft(row: dict[str, Any]) -> LeadDraft:
+    """A staged row, perhaps of an earlier version."""
+    moments = {name: datetime.fromisoformat(row[name]) for name in ("callback_at", "expires_at") if row.get(name)}
+    return LeadDraft(**{**row, **moments, "others": tuple(row.get("others", ()))})
 
 
 def _known(session: Session, row: LeadImport, numbers: list[str]) -> set[str]:
     if row.dedupe == "none":
         return set()
-    query = select(col(Lead.number)).where(col(Lead.number).in_(numbers))
-    if row.dedupe == "campaign":
-        query = query.where(col(Lead.campaign_id) == row.campaign_id)
-    return set(session.scalars(query))
+    return known_among(session, numbers, row.campaign_id if row.dedupe == "campaign" else None)
 
 
 def discard(session: Session, import_id: int) -> None:

@@ -13,13 +13,15 @@ from contact_center.outside_calls import forbidden, outside_number
 from contact_center.settings import Settings
 from contact_center.store.admin import By
 from contact_center.store.queries_agents import find_agent
+from contact_center.store.trunk_use import capped_trunks
 from contact_center.terms import AgentState
 
 
 def checked_own_call(session: Session, settings: Settings, ext: str, number: str) -> str:
     """What is to be called: E.164, or another agent's extension.
 
-    Raises NotFound (no such agent), UsageError (no number, or a rule forbids it) and CallwrightError (he has a call).
+    Raises NotFound (no such agent), UsageError (no number, or a rule forbids it) and CallwrightError (he has a call,
+    or the trunks may carry no more).
     """
     agent = find_agent(session, ext)
     if agent.state in (AgentState.OFFERED, AgentState.TALKING):
@@ -29,9 +31,12 @@ def checked_own_call(session: Session, settings: Settings, ext: str, number: str
         if other.ext == ext:
             raise UsageError(f"Agent {ext} cannot call himself; give another extension or a number.")
         return other.ext
-    wanted = outside_number(settings, number).number
+    outside = outside_number(settings, number)
+    wanted = outside.number
     if settings.agents.obey_dnc and forbidden(session, wanted):
         raise UsageError(f"{wanted} is on the do-not-call list; agents.obey_dnc = false would allow it.")
+    if capped := capped_trunks(session, outside.trunks):
+        raise CallwrightError(capped)
     return wanted
 
 

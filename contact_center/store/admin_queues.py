@@ -13,7 +13,7 @@ from contact_center.errors import UsageError
 from contact_center.matching.dids import one_spelling
 from contact_center.models import Queue
 from contact_center.options import Overflow, QueueOptions
-from contact_center.store.admin import By, checked_name, shown
+from contact_center.store.admin import By, checked_label, shown
 from contact_center.store.queries_agents import find_queue, list_queues, queue_options
 from contact_center.store.ratings import checked_group
 
@@ -29,7 +29,7 @@ def add_queue(
     country: str = "GB",
 ) -> Queue:
     """A new queue. ``trunks``, ``country``: those of the settings. Raises UsageError when name or DID are taken."""
-    checked_name(name, "queue")
+    name = checked_label(name, "queue")
     if session.scalars(select(Queue).where(col(Queue.name) == name)).first():
         raise UsageError(f"There is already a queue {name}; choose another name, or use `queue set`.")
     options = _checked(session, name, QueueOptions(), values, trunks, country)
@@ -55,6 +55,8 @@ def set_queue(
     queue = find_queue(session, name)
     if not values:
         raise UsageError(f"Say what to change, as ring_seconds=20; known are {', '.join(QueueOptions.model_fields)}.")
+    if queue.id is None:
+        return add_queue(session, by, name, values, trunks, country)
     queue.options = _checked(session, name, queue_options(queue), values, trunks, country).model_dump(mode="json")
     by.note(session, "queue", name, "set", {"name": name, "options": queue.options}, obey=True)
     return queue

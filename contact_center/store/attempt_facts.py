@@ -25,8 +25,10 @@ from contact_center.clock import iso
 from contact_center.models import Attempt, Call, Instant, Lead
 from contact_center.store.changes import add_event
 from contact_center.store.fact import Fact
+from contact_center.store.next_steps import next_step
 from contact_center.store.prepared import Prepared
 from contact_center.store.tables import table_of
+from contact_center.store.talk_facts import TALK
 from contact_center.terms import AttemptState, LeadState, Outcome
 
 _ATTEMPT, _LEAD, _CALL = table_of(Attempt), table_of(Lead), table_of(Call)
@@ -127,6 +129,7 @@ _LEAD_SETTLED = Prepared(
         next_attempt_at=_while_up("next_attempt_at", bindparam("p_next_at", type_=Instant())),
         closed_at=_while_up("closed_at", bindparam("p_closed_at", type_=Instant())),
         reason=_while_up("reason", bindparam("p_reason")),
+        callback_at=_while_up("callback_at", case((bindparam("p_promise_stays") == 1, _LEAD.c.callback_at))),
     )
     .returning(_LEAD.c.state, _LEAD.c.attempts, _LEAD.c.next_attempt_at, _LEAD.c.disposition)
 )
@@ -218,7 +221,8 @@ class AttemptSettled(Fact):
     """The attempt is over: what came of it, for the attempt, the lead and the call's record.
 
     ``state``: done or unknown. ``counted`` False gives the lead back the attempt that the claim took.
-    ``last_agent`` None leaves the lead's as it is. ``record`` is the contract's ``call show``.
+    ``last_agent`` None leaves the lead's as it is. ``record`` is the contract's ``call show``. What follows it is what
+    :func:`contact_center.store.next_steps.next_step` asks for.
 
     What a person did meanwhile wins: a lead that is no longer dialing or talking stays where he put it,
     and a disposition or a comment that stands in the call's row already is kept.
@@ -239,6 +243,10 @@ class AttemptSettled(Fact):
     last_agent: str | None
     reason: str
     record: dict[str, Any]
+    alternate: bool = False
+    alternate_at: datetime | None = None
+    day_parts: str = ""
+    attempts_per_part: int = 1
 
     def apply(self, session: Session) -> None:
         """Write it, unless the attempt is over already."""
@@ -246,7 +254,7 @@ class AttemptSettled(Fact):
         if attempt is None:
             return
         disposition, call = self._finish_call(session, attempt.call_id)
-        lead = _LEAD_SETTLED.first(session, self._lead_parameters(disposition))
+        lead = _LEAD_SETTLED.first(session, next_step(session, attempt, self, self._lead_parameters(disposition)))
         told = {
             "campaign_id": attempt.campaign_id,
             "campaign": self.record.get("campaign"),
@@ -286,6 +294,7 @@ class AttemptSettled(Fact):
         return {
             "p_lead": self.lead_id,
             "p_given_back": 0 if self.counted else 1,
+            "p_promise_stays": int(not self.counted or (self.outcome, self.sip_code) == (Outcome.TECHNICAL_ERROR, 503)),
             "p_last_agent": self.last_agent,
             "p_lead_state": self.lead_state,
             "p_disposition": disposition,
@@ -314,7 +323,7 @@ class AttemptSettled(Fact):
         if now is None:
             return self.disposition, columns
         if now.record != rest:  # something stood there already
-            record = {**rest, **now.record}
+            record = {**rest, **{key: value for key, value in now.record.items() if key != TALK}}
             _CALL_CORRECTED.run(session, {"p_call": call_id, "p_disposition": now.disposition, "p_record": record})
         return now.disposition, columns
 
@@ -350,13 +359,14 @@ class AttemptUncounted(Fact):
         untouched = (
             (_LEAD.c.dials == before.n)
             & _LEAD.c.state.in_((LeadState.DUE.value, LeadState.CLOSED.value))
-            & (_LEAD.c.disposition == before.outcome)
+            & ((_LEAD.c.disposition == before.outcome) & (_LEAD.c.number != ""))  # empty: he was erased
         )
         connection.execute(
             update(_LEAD)
             .where(this_lead, untouched)
             .values(
                 state=LeadState.DUE.value,
+                number=before.number,
                 next_attempt_at=self.next_attempt_at,
                 disposition=outcome,
                 closed_at=None,
@@ -373,9 +383,8 @@ class AttemptUncounted(Fact):
         row = connection.execute(select(_ATTEMPT.c.lead_id, _ATTEMPT.c.n).where(swallowed)).first()
         if row is not None:
             waiting = (_LEAD.c.id == row.lead_id) & (_LEAD.c.dials == row.n) & (_LEAD.c.state == LeadState.DUE.value)
-            connection.execute(
-                update(_LEAD).where(waiting).values(next_attempt_at=self.next_attempt_at, reason=self.reason)
-            )
+            values = {"next_attempt_at": self.next_attempt_at, "reason": self.reason}
+            connection.execute(update(_LEAD).where(waiting).values(**values))
 
     def _correct_call(self, session: Session, before: Any) -> None:
         call = _CALL_BEFORE.first(session, {"p_call": before.call_id})

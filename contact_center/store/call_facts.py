@@ -15,12 +15,13 @@ from contact_center.store.changes import add_event
 from contact_center.store.fact import Fact
 from contact_center.store.prepared import Prepared
 from contact_center.store.tables import table_of
+from contact_center.store.talk_facts import HEARD, TALK, keep
 from contact_center.terms import CallKind, Direction, VisitEnd
 
 CHANNEL = "channel_id"
 """Key of an open call's record: the caller's channel, by which a next process finds him again."""
 
-_OF_OPEN_CALLS = (CHANNEL, "agent_channel_id", "ext")
+_OF_OPEN_CALLS = (CHANNEL, "agent_channel_id", "ext", TALK, HEARD)
 _CALL, _VISIT = table_of(Call), table_of(QueueVisit)
 _THIS_CALL = _CALL.c.id == bindparam("p_call")
 _THIS_VISIT = (_VISIT.c.call_id == bindparam("p_call")) & (_VISIT.c.n == bindparam("p_n"))
@@ -76,6 +77,7 @@ _LEFT = Prepared(
         wrap_up_seconds=bindparam("p_wrap_up"),
     )
 )
+_RANG = Prepared(update(_CALL).where(_THIS_CALL, _CALL.c.ended_at.is_(None)).values(ring_seconds=bindparam("p_ring")))
 _OPEN_VISIT = Prepared(
     select(_VISIT.c.n, _VISIT.c.entered_at, _VISIT.c.connected_at).where(
         _VISIT.c.call_id == bindparam("p_call"), _VISIT.c.left_at.is_(None)
@@ -135,7 +137,7 @@ class CallArrived(Fact):
 
 @dataclass(frozen=True, slots=True)
 class CallQueued(Fact):
-    """He stands in line; ``n`` counts the queues of this call."""
+    """He stands in line; ``n`` counts the queues of this call, ``heard`` is what he was told so far (story_kept)."""
 
     call_id: str
     n: int
@@ -144,11 +146,13 @@ class CallQueued(Fact):
     at: datetime
     priority: int
     position: int
+    heard: tuple[dict[str, str], ...] = ()
 
     def apply(self, session: Session) -> None:
-        """Make the visit's row, unless it is there."""
+        """Make the visit's row, unless it is there; a stay whose agent has lost him is over by then."""
         if _HAS_VISIT.first(session, {"p_call": self.call_id, "p_n": self.n}) is not None:
             return
+        _close_visit(session, self.call_id, self.at, VisitEnd.LOST.value)
         row: dict[str, Any] = {
             "call_id": self.call_id,
             "n": self.n,
@@ -161,6 +165,8 @@ class CallQueued(Fact):
             **dict.fromkeys(("wait_seconds", "talk_seconds", "wrap_up_seconds"), 0.0),
         }
         _ADD_VISIT.run(session, row)
+        if self.heard:
+            keep(session, self.call_id, HEARD, list(self.heard))
         if self.n > 1:
             _SET_QUEUE.run(session, {"p_call": self.call_id, "p_queue": self.queue})
         _tell(session, "call.queued", self.at, self.call_id, queue=self.queue, position=self.position)
@@ -192,9 +198,10 @@ class CallConnected(Fact):
     agent_channel_id: str
     bridge_id: str
     wait_seconds: float
+    ring_seconds: float = 0.0
 
     def apply(self, session: Session) -> None:
-        """Write it, unless this agent is written there already."""
+        """Write it, unless this agent is written there already; how long the first one's phone rang is kept."""
         parameters = {
             "p_call": self.call_id,
             "p_n": self.n,
@@ -205,6 +212,8 @@ class CallConnected(Fact):
             "p_wait": self.wait_seconds,
         }
         if _CONNECTED.run(session, parameters):
+            if self.ring_seconds:
+                _RANG.run(session, {"p_call": self.call_id, "p_ring": self.ring_seconds})
             _tell(session, "call.connected", self.at, self.call_id, queue=self.queue, agent=self.agent)
 
 
@@ -246,7 +255,7 @@ class CallFinished(Fact):
         before = _BEFORE.first(session, {"p_call": self.call_id})
         if before is None or before.ended_at is not None:
             return
-        self._close_visit(session)
+        _close_visit(session, self.call_id, self.at, self.outcome, self.wrap_up_seconds)
         standing = {key: value for key, value in before.record.items() if key not in _OF_OPEN_CALLS}
         rest = {key: value for key, value in self.record.items() if key not in _IN_COLUMNS}
         answered = self.record.get("answered_at")
@@ -270,14 +279,16 @@ class CallFinished(Fact):
         told |= {"answered_at": answered, "ended_at": iso(self.at)}
         _tell(session, "call.ended", self.at, self.call_id, **told)
 
-    def _close_visit(self, session: Session) -> None:
-        visit = _OPEN_VISIT.first(session, {"p_call": self.call_id})
-        if visit is None:
-            return
-        waited = ((visit.connected_at or self.at) - visit.entered_at).total_seconds()
-        talked = (self.at - visit.connected_at).total_seconds() if visit.connected_at else 0.0
-        wrap_up = self.wrap_up_seconds if visit.connected_at else 0.0
-        _LEFT.run(session, _left(self.call_id, self.at, self.outcome, waited, talked, wrap_up))
+
+def _close_visit(session: Session, call_id: str, at: datetime, outcome: str, wrap_up_seconds: float = 0.0) -> None:
+    """End the stay that is open; ``outcome`` and ``wrap_up_seconds`` as far as they are known."""
+    visit = _OPEN_VISIT.first(session, {"p_call": call_id})
+    if visit is None:
+        return
+    waited = ((visit.connected_at or at) - visit.entered_at).total_seconds()
+    talked = (at - visit.connected_at).total_seconds() if visit.connected_at else 0.0
+    wrap_up = wrap_up_seconds if visit.connected_at else 0.0
+    _LEFT.run(session, _left(call_id, at, outcome, waited, talked, wrap_up))
 
 
 def _left(

@@ -24,6 +24,9 @@ from contact_center.terms import CallbackState
 _CALLBACK, _ATTEMPT = table_of(Callback), table_of(CallbackAttempt)
 
 
+ON_THE_LIST = "the number is on the do-not-call list"
+
+
 class NotAllowed(Exception):
     """This customer must not be called any more; the text says why."""
 
@@ -100,7 +103,13 @@ def is_forbidden(session: Session, number: str) -> bool:
 
 
 def claim_callback(session: Session, callback_id: str, owner: str, now: datetime) -> bool:
-    """Take a callback whose turn it is; False where it is another's, not due, or over."""
+    """Take a callback whose turn it is; False where it is another's, not due, or over. Raises NotAllowed."""
+    waits = select(_CALLBACK.c.number).where(
+        _CALLBACK.c.id == callback_id, _CALLBACK.c.state == CallbackState.WAITING.value
+    )
+    number = session.connection().execute(waits).scalar()
+    if number is not None and is_forbidden(session, number):
+        raise NotAllowed(ON_THE_LIST)
     taken = (
         update(_CALLBACK)
         .where(
@@ -141,7 +150,7 @@ def begin_dial(
     if row.attempt >= most:
         raise NotAllowed(USED_UP)
     if is_forbidden(session, row.number):
-        raise NotAllowed("the number is on the do-not-call list")
+        raise NotAllowed(ON_THE_LIST)
     begun = (
         update(_CALLBACK)
         .where(

@@ -9,18 +9,18 @@ from typing import Any
 from sqlalchemy import case, insert, select, update
 from sqlalchemy.orm import Session
 
+from contact_center.callbacks.fold import deleted_last
 from contact_center.clock import iso
 from contact_center.models import Call
 from contact_center.models_callbacks import Callback, CallbackAttempt
 from contact_center.store.callback_claims import live_key
 from contact_center.store.changes import add_event
 from contact_center.store.fact import Fact
+from contact_center.store.queries_called_back import OURS
 from contact_center.store.tables import table_of
-from contact_center.terms import CallbackState, CallKind, Outcome, Reception, TimelineKind
+from contact_center.terms import CallbackState, CallKind
 
 _CALL, _CALLBACK, _ATTEMPT = table_of(Call), table_of(Callback), table_of(CallbackAttempt)
-_OURS = {"", *(word.value for word in (*Outcome, *Reception))}
-"""Dispositions that no person has set."""
 _IN_COLUMNS = ("agents", "talk_seconds", "ring_seconds", "answer_to_agent_seconds", "hung_up_by", "call_state")
 
 
@@ -217,10 +217,6 @@ def _dial(callback_id: str, n: int) -> Any:
     return (_ATTEMPT.c.callback_id == callback_id) & (_ATTEMPT.c.n == n) & _ATTEMPT.c.ended_at.is_(None)
 
 
-def _deleted_last(entry: dict[str, Any]) -> bool:
-    return bool(entry.get("kind") == TimelineKind.DELETED)
-
-
 def _amend(session: Session, call_id: str, story: dict[str, Any], at: datetime) -> None:
     """What an attempt adds to the record of the call that ordered it; a disposition of a person stays."""
     call = session.connection().execute(select(_CALL).where(_CALL.c.id == call_id)).first()
@@ -228,10 +224,10 @@ def _amend(session: Session, call_id: str, story: dict[str, Any], at: datetime) 
         return
     values = {key: story[key] for key in _IN_COLUMNS if key in story}
     values["agents"] = list(dict.fromkeys([*call.agents, *story.get("agents", ())]))
-    values["timeline"] = sorted([*call.timeline, *story.get("spans", ())], key=_deleted_last)
+    values["timeline"] = sorted([*call.timeline, *story.get("spans", ())], key=deleted_last)
     attempts = [*(call.record.get("attempts") or ()), *([story["attempt"]] if "attempt" in story else ())]
     values["record"] = {**call.record, "attempts": attempts}
     values["kind"], values["ended_at"] = CallKind.CALLBACK.value, at
-    if call.disposition in _OURS and "disposition" in story:
+    if call.disposition in OURS and "disposition" in story:
         values["disposition"] = story["disposition"]
     session.connection().execute(update(_CALL).where(_CALL.c.id == call_id).values(**values))

@@ -12,8 +12,9 @@ from sqlmodel import col
 
 from contact_center.carriers import Carriers
 from contact_center.models import Lead
-from contact_center.store.admin_dnc import DNC_REASON
+from contact_center.store.admin_dnc import DNC_REASON, wait_again
 from contact_center.store.changes import add_event
+from contact_center.store.lead_numbers import turn_from
 from contact_center.store.queries_pace import coming_leads
 from contact_center.terms import LeadState
 
@@ -42,9 +43,10 @@ def not_carried_count(session: Session, campaign_id: int) -> int:
 def close_not_carried(
     session: Session, campaign_id: int, open_zones: Collection[str], carriers: Carriers, now: datetime
 ) -> int:
-    """Close those of the next leads that no trunk may carry; how many."""
+    """Close those of the next leads that no trunk may carry; how many. Who has another number is turned to it."""
     leads = coming_leads(session, campaign_id, open_zones, now, FEW)
-    ids = [lead.id for lead in leads if not carriers.carry(lead.number)]
+    held = [lead for lead in leads if not carriers.carry(lead.number)]
+    ids = [lead.id for lead in held if not turn_from(session, lead, campaign_id, carry=carriers.carry)]
     values = {"state": LeadState.CLOSED, "reason": NOT_CARRIED, "closed_at": now, "next_attempt_at": None}
     session.execute(update(Lead).where(col(Lead.id).in_(ids)).values(**values))
     for lead_id in ids:
@@ -70,11 +72,10 @@ def open_carried(
         .order_by(col(Lead.id))
         .limit(FEW)
     ).all()
-    opened = [lead for lead in held if carriers.carry(lead.number)]
+    carry = carriers.carry
+    opened = [lead for lead in held if carry(lead.number) or turn_from(session, lead, campaign_id, carry=carry)]
     for lead in opened:
-        lead.state = LeadState.DUE if lead.dials else LeadState.NEW
-        lead.next_attempt_at = now if lead.dials else None
-        lead.reason, lead.closed_at = "", None
+        wait_again(lead, now)
         _tell(session, lead.id or 0, now, lead.state, "a trunk may carry the number now")
     session.flush()
     return len(opened), (held[-1].id if len(held) == FEW else None)

@@ -46,7 +46,7 @@ _ADD_FIRST_EVENT = Prepared(
 )
 _ADD_AUDIT = Prepared(insert(_AUDIT).inline(), columns=("at", "actor", "action", "entity", "entity_id", "detail"))
 _ADD_CONTROL = insert(_CONTROL).returning(_CONTROL.c.id)
-_OPEN_CONTROL_IDS = select(_CONTROL.c.id).where(_CONTROL.c.taken_at.is_(None)).order_by(_CONTROL.c.id)
+_OPEN_CONTROL_IDS = Prepared(select(_CONTROL.c.id).where(_CONTROL.c.taken_at.is_(None)).order_by(_CONTROL.c.id))
 
 _TAKE_CONTROLS = (
     update(_CONTROL)
@@ -184,9 +184,9 @@ def open_control_ids(bind: Engine | Session) -> list[int]:
     Asked for by state, not by a cursor: a row whose transaction was slow to commit is found all the same.
     """
     if isinstance(bind, Session):
-        return list(bind.connection().execute(_OPEN_CONTROL_IDS).scalars())
+        return [row.id for row in _OPEN_CONTROL_IDS.rows(bind, {})]
     with reading(bind) as session:
-        return list(session.connection().execute(_OPEN_CONTROL_IDS).scalars())
+        return [row.id for row in _OPEN_CONTROL_IDS.rows(session, {})]
 
 
 def take_controls(session: Session, at: datetime) -> list[Command]:

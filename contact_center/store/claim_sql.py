@@ -1,106 +1,97 @@
-"""The questions that choose leads, each answered by seeks in one small index, however many leads there are.
+"""The questions that choose leads, each answered by seeks in a small index, however many leads there are.
 
-An index of a class is ordered by zones, then priority, then due time. Zones and priorities are few; leads are
-many. So the distinct pairs are found first, by jumping from each to the next one, and then each pair is
-asked for its first few leads. A plain ORDER BY over a class would read all leads that are not due yet.
+An index of a class is ordered by place, then priority, then due time: the first lead of a place and priority is
+found by one seek. Places may be a hundred and priorities as many, so their pairs are not gone through one by one:
+`contact_center.store.claim_heads` says which are asked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, TextClause, TextualSelect, bindparam, column, text
+from sqlalchemy import TextClause, TextualSelect, bindparam, column, text
 from sqlalchemy.orm import Session
 
+from contact_center.lead_filter import lead_filter
 from contact_center.models import NEW, RETRY, SERVED, Instant, Lead
+from contact_center.store.filter_sql import Condition, condition
 from contact_center.store.prepared import Prepared
 from contact_center.store.tables import table_of
+from contact_center.terms import LeadOrder, LeadState
 
 _LEAD = table_of(Lead)
-_TAKEN = ("id", "number", "zones", "priority", "attempts", "dials", "last_agent", "next_attempt_at", "fields")
-_FORBIDDEN = "EXISTS (SELECT 1 FROM dnc WHERE dnc.number = lead.number AND dnc.campaign_id IN (0, :campaign))"
-_NO_LIVE_CALL = "NOT EXISTS (SELECT 1 FROM attempt WHERE attempt.live_number = lead.number)"
-_ZONES_PER_QUERY = 100  # SQLite joins at most 500 selects into one
+TAKEN = (
+    *("id", "number", "zones", "priority", "attempts", "dials", "last_agent", "next_attempt_at", "fields"),
+    *("created_at", "expires_at", "callback_at", "callback_agent"),
+)
+FORBIDDEN = "EXISTS (SELECT 1 FROM dnc WHERE dnc.number = lead.number AND dnc.campaign_id IN (0, :campaign))"
+NO_LIVE_CALL = "NOT EXISTS (SELECT 1 FROM attempt WHERE attempt.live_number = lead.number)"
 
 
 @dataclass(frozen=True, slots=True)
 class LeadClass:
-    """A class of the dialling order: its leads, its index, and what orders leads of equal priority."""
+    """A class of the dialling order: its leads, its indexes, and what orders leads of equal priority.
+
+    ``due_index``: by time, for the classes that have one.
+    """
 
     where: str
     index: str
     key: str
-    is_timed: bool
+    due_index: str = ""
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether its leads wait for a time."""
+        return bool(self.due_index)
 
     @property
     def order(self) -> str:
         """The order inside a pair of zones and priority."""
         return f"{self.key}, id" if self.is_timed else f"{self.key} DESC"
 
-    def table(self, dialect: str) -> str:
+    def table(self, dialect: str, index: str = "") -> str:
         """The table, for SQLite with the index to use: it knows too little of the rows to choose rightly."""
-        return f"lead INDEXED BY {self.index}" if dialect == "sqlite" else "lead"
+        return f"lead INDEXED BY {index or self.index}" if dialect == "sqlite" else "lead"
 
 
 CLASSES = (
-    LeadClass(SERVED, "ix_lead_served", "next_attempt_at", True),
-    LeadClass(NEW, "ix_lead_new", "id", False),
-    LeadClass(RETRY, "ix_lead_retry", "next_attempt_at", True),
+    LeadClass(SERVED, "ix_lead_served", "next_attempt_at", "ix_lead_served_due"),
+    LeadClass(NEW, "ix_lead_new", "id"),
+    LeadClass(RETRY, "ix_lead_retry", "next_attempt_at", "ix_lead_retry_due"),
 )
-"""Served before and due again by due time, then new ones newest first, then retries by due time."""
-
-
-def _steps(lead_class: LeadClass, dialect: str) -> str:
-    """A recursive query's body: the first lead of each (zones, priority) of a class, the one due first.
-
-    Two jumps, not one comparison of (zones, priority): SQLite would use only the first half of that.
-    """
-    from_members = f"FROM {lead_class.table(dialect)} WHERE campaign_id = :campaign AND {lead_class.where}"
-    key = lead_class.key
-    return f"""
-            SELECT (SELECT id {from_members} ORDER BY zones, priority, {key} LIMIT 1)
-            UNION ALL
-            SELECT coalesce(
-                (SELECT id {from_members} AND zones = here.zones AND priority > here.priority
-                 ORDER BY priority, {key} LIMIT 1),
-                (SELECT id {from_members} AND zones > here.zones ORDER BY zones, priority, {key} LIMIT 1))
-            FROM step_{lead_class.index} JOIN lead AS here ON here.id = step_{lead_class.index}.id
-    """
+"""Served before or promised a call and due again by due time, then new ones newest first, then retries by due time."""
+RETRIES_FIRST = (CLASSES[0], CLASSES[2], CLASSES[1])
+"""The same with retries before new ones, as a campaign's ``order`` may ask."""
 
 
 @cache
-def pairs_sql(lead_class: LeadClass, dialect: str) -> TextClause:
-    """Distinct (zones, priority) of a class; parameter ``campaign``."""
-    step = f"step_{lead_class.index}"
-    return text(f"""
-        WITH RECURSIVE {step}(id) AS ({_steps(lead_class, dialect)})
-        SELECT lead.zones, lead.priority FROM {step} JOIN lead ON lead.id = {step}.id
-    """)
+def _asked(dialect: str) -> Prepared:
+    """The keys ``order`` and ``filter`` of a campaign's options, NULL where never set; parameter ``campaign``."""
+    key = "json_extract(options, '$.{}')" if dialect == "sqlite" else "options ->> '{}'"
+    keys = f"{key.format('order')} AS sequence, {key.format('filter')} AS wanted"
+    statement = text(f"SELECT {keys} FROM campaign WHERE id = :campaign")
+    return Prepared(statement.columns(column("sequence"), column("wanted")))
+
+
+def asked_of(session: Session, campaign_id: int) -> tuple[tuple[LeadClass, ...], str]:
+    """The classes in the order that the campaign asks for, and its filter; empty where it has none."""
+    row = _asked(session.get_bind().dialect.name).first(session, {"campaign": campaign_id})
+    classes = RETRIES_FIRST if row and row.sequence == LeadOrder.RETRIES_FIRST else CLASSES
+    return classes, (row.wanted or "") if row else ""
 
 
 @cache
-def heads_sql(dialect: str) -> Prepared:
-    """Of a campaign, the first lead of each class, zones and priority; parameter ``campaign``.
-
-    Columns: rank (of the class), zones, priority, due_at (of that lead), campaign (its name, NULL unless it runs).
-    """
-    steps = [f"step_{one.index}(id) AS ({_steps(one, dialect)})" for one in CLASSES]
-    heads = [
-        f"""SELECT {n} AS rank, lead.zones, lead.priority, lead.next_attempt_at AS due_at,
-                (SELECT name FROM campaign WHERE id = :campaign AND state = 'running') AS campaign
-            FROM step_{one.index} JOIN lead ON lead.id = step_{one.index}.id"""
-        for n, one in enumerate(CLASSES)
-    ]
-    statement = text(f"WITH RECURSIVE {', '.join(steps)} {' UNION ALL '.join(heads)}")
-    return Prepared(
-        statement.columns(
-            column("rank"), column("zones"), column("priority"), column("due_at", Instant()), column("campaign")
-        )
-    )
+def _running(dialect: str) -> Prepared:
+    """Name and ``lead_expires`` of a campaign that runs; parameter ``campaign``."""
+    key = "json_extract(options, '$.lead_expires')" if dialect == "sqlite" else "options ->> 'lead_expires'"
+    statement = text(f"SELECT name, {key} AS expires FROM campaign WHERE id = :campaign AND state = 'running'")
+    return Prepared(statement.columns(column("name"), column("expires")))
 
 
 @cache
@@ -118,123 +109,203 @@ def zones_sql(lead_class: LeadClass, dialect: str) -> TextClause:
     """)
 
 
+def _places(dialect: str) -> str:
+    """The places in parameter ``zones`` as a table with a column ``value``."""
+    return "json_each(:zones) AS place" if dialect == "sqlite" else "unnest(CAST(:zones AS text[])) AS place(value)"
+
+
+def _given(zones: Sequence[str], dialect: str) -> Any:
+    return json.dumps(zones) if dialect == "sqlite" else list(zones)
+
+
 @cache
-def first_sql(lead_class: LeadClass, dialect: str, zones: int) -> TextualSelect:
-    """The first ``few`` leads of one priority over so many zones; parameters campaign, priority, few, now, z0.
+def top_sql(lead_class: LeadClass, dialect: str) -> TextualSelect:
+    """The highest priority of each place below one; parameters campaign, zones, below."""
+    statement = text(f"""
+        SELECT place.value AS zones, (
+            SELECT priority FROM {lead_class.table(dialect)}
+            WHERE campaign_id = :campaign AND {lead_class.where} AND zones = place.value AND priority < :below
+            ORDER BY priority DESC LIMIT 1
+        ) AS priority FROM {_places(dialect)}
+    """)
+    return statement.columns(column("zones"), column("priority"))
+
+
+def _of_each_place(lead_class: LeadClass, dialect: str, taken: str, of_place: str) -> str:
+    """FROM and WHERE of the leads ``one`` that a question over ``place.value`` gives for each place."""
+    if dialect == "sqlite":
+        return f"{_places(dialect)} CROSS JOIN lead AS one WHERE one.id IN (SELECT id {of_place})"
+    return f"{_places(dialect)} CROSS JOIN LATERAL (SELECT {taken} {of_place}) AS one"
+
+
+@cache
+def due_sql(lead_class: LeadClass, dialect: str) -> TextualSelect:
+    """Of the first ``few`` due leads of each place: how many they are, and their highest priority below one.
+
+    Parameters campaign, zones, now, below, few. The index of time holds the priority, too: no lead is read.
+    """
+    of_place = f"""SELECT priority FROM {lead_class.table(dialect, lead_class.due_index)}
+            WHERE campaign_id = :campaign AND {lead_class.where} AND zones = place.value AND next_attempt_at <= :now
+            ORDER BY next_attempt_at LIMIT :few"""
+    asked = "count(*) AS leads, max(CASE WHEN one.priority < :below THEN one.priority END) AS priority"
+    if dialect == "sqlite":
+        counted = f"""SELECT zones, value ->> 0 AS leads, value ->> 1 AS priority FROM (
+            SELECT place.value AS zones, (
+                SELECT json_array(leads, priority) FROM (SELECT {asked} FROM ({of_place}) AS one)
+            ) AS value FROM {_places(dialect)})"""
+    else:
+        counted = f"""SELECT place.value AS zones, found.leads AS leads, found.priority AS priority
+            FROM {_places(dialect)} CROSS JOIN LATERAL (SELECT {asked} FROM ({of_place}) AS one) AS found"""
+    return _timed(lead_class, text(counted)).columns(column("zones"), column("leads"), column("priority"))
+
+
+@cache
+def top_due_sql(lead_class: LeadClass, dialect: str) -> TextualSelect:
+    """The highest priority of each place, below one and not less than another, that has a due lead, if any has.
+
+    Parameters campaign, zones, now, below, least. Gone through are the priorities, not the leads.
+    """
+    of_place = f"FROM {lead_class.table(dialect)} WHERE campaign_id = :campaign AND {lead_class.where} AND zones ="
+
+    def top(place: str, below: str) -> str:
+        return f"""(SELECT priority {of_place} {place} AND priority < {below} AND priority >= :least
+                ORDER BY priority DESC LIMIT 1)"""
+
+    is_due = f"EXISTS (SELECT 1 {of_place} step.zones AND priority = step.priority AND next_attempt_at <= :now)"
+    statement = text(f"""
+        WITH RECURSIVE step(zones, priority) AS (
+            SELECT place.value, {top("place.value", ":below")} FROM {_places(dialect)}
+            UNION ALL
+            SELECT step.zones, {top("step.zones", "step.priority")} FROM step
+            WHERE step.priority IS NOT NULL AND NOT {is_due}
+        )
+        SELECT zones, min(priority) AS priority FROM step GROUP BY zones HAVING count(*) = count(priority)
+    """)
+    return _timed(lead_class, statement).columns(column("zones"), column("priority"))
+
+
+@lru_cache(maxsize=256)
+def soonest_sql(lead_class: LeadClass, dialect: str, wanted: str = "") -> TextualSelect:
+    """When the first ``few`` leads of each place are due that a filter wants; parameters campaign, zones, few."""
+    asked = condition(wanted, dialect)
+    of_place = f"""FROM {lead_class.table(dialect, lead_class.due_index)}
+            WHERE campaign_id = :campaign AND {lead_class.where} AND zones = place.value
+                AND next_attempt_at IS NOT NULL{asked.sql}
+            ORDER BY next_attempt_at LIMIT :few"""
+    statement = text(f"""
+        SELECT one.next_attempt_at AS due_at FROM {_of_each_place(lead_class, dialect, "next_attempt_at", of_place)}
+        ORDER BY due_at LIMIT :few
+    """)
+    return asked.bind(statement).columns(column("due_at", Instant()))
+
+
+@lru_cache(maxsize=256)
+def new_sql(lead_class: LeadClass, dialect: str, wanted: str = "") -> TextualSelect:
+    """Whether each place has a new lead that a filter wants; parameters campaign, zones."""
+    asked = condition(wanted, dialect)
+    statement = text(f"""
+        SELECT 1 AS found FROM {_places(dialect)} WHERE EXISTS (
+            SELECT 1 FROM {lead_class.table(dialect)}
+            WHERE campaign_id = :campaign AND {lead_class.where} AND zones = place.value{asked.sql}
+        ) LIMIT 1
+    """)
+    return asked.bind(statement).columns(column("found"))
+
+
+def _ids(lead_class: LeadClass, dialect: str, asked: Condition) -> str:
+    due = "AND next_attempt_at <= :now" if lead_class.is_timed else ""
+    of_place = f"""FROM {lead_class.table(dialect)}
+            WHERE campaign_id = :campaign AND {lead_class.where} AND zones = place.value AND priority = :priority
+                {due} AND {NO_LIVE_CALL}{asked.sql}
+            ORDER BY {lead_class.order} LIMIT :few"""
+    taken = "id, next_attempt_at" if lead_class.is_timed else "id"
+    members = _of_each_place(lead_class, dialect, taken, of_place)
+    order = "sort_key, id" if lead_class.is_timed else "sort_key DESC"
+    return f"SELECT one.id AS id, one.{lead_class.key} AS sort_key FROM {members} ORDER BY {order} LIMIT :few"
+
+
+@lru_cache(maxsize=256)
+def ids_sql(lead_class: LeadClass, dialect: str, wanted: str = "") -> TextualSelect:
+    """The first ``few`` leads of one priority over some places that a filter wants.
+
+    Parameters campaign, priority, few, now, zones.
+    """
+    asked = condition(wanted, dialect)
+    statement = asked.bind(text(_ids(lead_class, dialect, asked)))
+    return _timed(lead_class, statement).columns(column("id"), column("sort_key"))
+
+
+@lru_cache(maxsize=256)
+def first_sql(lead_class: LeadClass, dialect: str, wanted: str = "") -> TextualSelect:
+    """The same leads as rows of ``TAKEN``.
 
     ``is_forbidden``: the number is on a do-not-call list. Rows that another program has locked are passed over.
     """
-    due = "AND next_attempt_at <= :now" if lead_class.is_timed else ""
-    parts = [
-        f"""SELECT * FROM (
-            SELECT id, {lead_class.key} AS sort_key FROM {lead_class.table(dialect)}
-            WHERE campaign_id = :campaign AND {lead_class.where} AND zones = :z{n} AND priority = :priority
-                {due} AND {_NO_LIVE_CALL}
-            ORDER BY {lead_class.order} LIMIT :few
-        ) AS zone_{n}"""
-        for n in range(zones)
-    ]
-    order = "sort_key, id" if lead_class.is_timed else "sort_key DESC"
-    chosen = parts[0] if zones == 1 else " UNION ALL ".join(parts) + f" ORDER BY {order} LIMIT :few"
+    order = "sort_key, lead.id" if lead_class.is_timed else "sort_key DESC"
+    asked = condition(wanted, dialect)
     statement = text(f"""
-        SELECT {", ".join(f"lead.{name}" for name in _TAKEN)}, sort_key, {_FORBIDDEN} AS is_forbidden
-        FROM ({chosen}) AS chosen JOIN lead ON lead.id = chosen.id ORDER BY {order.replace("id", "lead.id")}
+        SELECT {", ".join(f"lead.{name}" for name in TAKEN)}, {FORBIDDEN} AS is_forbidden
+        FROM ({_ids(lead_class, dialect, asked)}) AS chosen JOIN lead ON lead.id = chosen.id ORDER BY {order}
         {"" if dialect == "sqlite" else "FOR UPDATE OF lead SKIP LOCKED"}
     """)
-    if lead_class.is_timed:
-        statement = statement.bindparams(bindparam("now", type_=Instant()))
-    return statement.columns(*(_LEAD.c[name] for name in _TAKEN), column("sort_key"), column("is_forbidden"))
+    return _timed(lead_class, asked.bind(statement)).columns(*(_LEAD.c[name] for name in TAKEN), column("is_forbidden"))
 
 
-@cache
-def _first(lead_class: LeadClass, dialect: str, zones: int) -> Prepared:
-    return Prepared(first_sql(lead_class, dialect, zones))
+def _timed(lead_class: LeadClass, statement: TextClause) -> TextClause:
+    return statement.bindparams(bindparam("now", type_=Instant())) if lead_class.is_timed else statement
 
 
-@cache
-def earliest_sql(lead_class: LeadClass, dialect: str, zones: int) -> TextualSelect:
-    """When the first lead of one priority over so many zones is due; parameters campaign, priority, z0."""
-    parts = [
-        f"""SELECT * FROM (
-            SELECT next_attempt_at AS due_at FROM {lead_class.table(dialect)}
-            WHERE campaign_id = :campaign AND {lead_class.where} AND zones = :z{n} AND priority = :priority
-                AND next_attempt_at IS NOT NULL
-            ORDER BY next_attempt_at LIMIT 1
-        ) AS zone_{n}"""
-        for n in range(zones)
-    ]
-    statement = text(" UNION ALL ".join(parts) + " ORDER BY due_at LIMIT 1")
-    return statement.columns(due_at=Instant())
+@lru_cache(maxsize=512)
+def _prepared(make: Any, lead_class: LeadClass, dialect: str, *wanted: str) -> Prepared:
+    return Prepared(make(lead_class, dialect, *wanted))
 
 
-def pairs(
-    connection: Connection, lead_class: LeadClass, campaign_id: int, open_zones: frozenset[str] | None
-) -> list[tuple[int, list[str]]]:
-    """Priorities that occur among open zones, highest first, each with its zones."""
-    by_priority: dict[int, list[str]] = {}
-    for zones, priority in connection.execute(
-        pairs_sql(lead_class, connection.dialect.name), {"campaign": campaign_id}
-    ):
-        if open_zones is None or zones in open_zones:
-            by_priority.setdefault(priority, []).append(zones)
-    return sorted(by_priority.items(), reverse=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """A class and priority with leads that may be due, and the open zones they lie in."""
-
-    lead_class: LeadClass
-    priority: int
-    zones: list[str]
-
-
-def heads(
-    session: Session, campaign_id: int, open_zones: frozenset[str] | None, now: datetime
-) -> tuple[str, list[Head]]:
-    """The running campaign's name and where to look for leads, in the dialling order; empty when there are none."""
-    found: dict[tuple[int, int], list[str]] = {}
-    campaign: str | None = None
+def rows_of(session: Session, make: Any, lead_class: LeadClass, *wanted: str, **parameters: Any) -> list[Any]:
+    """The rows that one of the questions above gives, asked of a class of leads and, some, with a filter."""
     dialect = session.get_bind().dialect.name
-    for row in heads_sql(dialect).rows(session, {"campaign": campaign_id}):
-        campaign = row.campaign
-        if campaign is None:
-            break
-        # A NULL says nothing of the others: SQLite sorts it before all times, PostgreSQL after them.
-        is_later = CLASSES[row.rank].is_timed and row.due_at is not None and row.due_at > now
-        if not is_later and (open_zones is None or row.zones in open_zones):
-            found.setdefault((row.rank, -row.priority), []).append(row.zones)
-    return campaign or "", [
-        Head(CLASSES[which], -negative, zones) for (which, negative), zones in sorted(found.items())
-    ]
+    if "zones" in parameters:
+        parameters["zones"] = _given(parameters["zones"], dialect)
+    return _prepared(make, lead_class, dialect, *wanted).rows(session, parameters)
 
 
-def first(session: Session, campaign_id: int, head: Head, now: datetime, few: int) -> list[Any]:
-    """The first ``few`` leads of one class and priority that are due and have no open call: rows of ``_TAKEN``."""
-    found: list[Any] = []
-    dialect = session.get_bind().dialect.name
-    for start in range(0, len(head.zones), _ZONES_PER_QUERY):
-        part = head.zones[start : start + _ZONES_PER_QUERY]
-        parameters = {"campaign": campaign_id, "priority": head.priority, "few": few, "now": now, **_named(part)}
-        found += _first(head.lead_class, dialect, len(part)).rows(session, parameters)
-    if len(head.zones) > _ZONES_PER_QUERY:
-        timed = head.lead_class.is_timed
-        found.sort(key=lambda row: (str(row.sort_key), row.id) if timed else ("", -row.id))
-    return found[:few]
+def running(session: Session, campaign_id: int) -> tuple[str, float]:
+    """The campaign's name, empty unless it runs, and after how many seconds its leads expire (0: never)."""
+    row = _running(session.get_bind().dialect.name).first(session, {"campaign": campaign_id})
+    return (row.name, float(row.expires or 0.0)) if row else ("", 0.0)
 
 
-def earliest(
-    connection: Connection, lead_class: LeadClass, campaign_id: int, priority: int, zones: Sequence[str]
-) -> datetime | None:
-    """When the first lead of one class and priority is due, open call or not."""
-    found: list[datetime] = []
-    for start in range(0, len(zones), _ZONES_PER_QUERY):
-        part = zones[start : start + _ZONES_PER_QUERY]
-        parameters = {"campaign": campaign_id, "priority": priority, **_named(part)}
-        at = connection.execute(earliest_sql(lead_class, connection.dialect.name, len(part)), parameters).scalar()
-        found += [at] if at is not None else []
-    return min(found, default=None)
+def zones_in(session: Session, lead_class: LeadClass, campaign_id: int) -> list[str]:
+    """The places of a class, sorted."""
+    connection = session.connection()
+    rows = connection.execute(zones_sql(lead_class, connection.dialect.name), {"campaign": campaign_id})
+    return list(rows.scalars())
 
 
-def _named(zones: Sequence[str]) -> dict[str, object]:
-    return {f"z{n}": zone for n, zone in enumerate(zones)}
+def may_take(wanted: str, lead_class: LeadClass, **known: int) -> bool:
+    """Whether a filter can want leads of a class at all, so that they need not be looked through one by one."""
+    state = LeadState.DUE if lead_class.is_timed else LeadState.NEW
+    asked = lead_filter(wanted)
+    return asked is None or asked.may_take(state=state.value, **known)
+
+
+def soonest(
+    session: Session,
+    lead_class: LeadClass,
+    campaign_id: int,
+    places: Collection[str],
+    few: int = 1,
+    *,
+    wanted: str = "",
+) -> list[datetime]:
+    """When the first leads of a timed class in these places are due, open call or not; ``wanted``: a filter."""
+    if not places or not may_take(wanted, lead_class):
+        return []
+    rows = rows_of(session, soonest_sql, lead_class, wanted, campaign=campaign_id, zones=list(places), few=few)
+    return [row.due_at for row in rows]
+
+
+def any_new(session: Session, campaign_id: int, places: Collection[str], *, wanted: str = "") -> bool:
+    """Whether a lead that was never tried, and that a filter wants, waits in one of these places."""
+    if not places or not may_take(wanted, CLASSES[1]):
+        return False
+    return bool(rows_of(session, new_sql, CLASSES[1], wanted, campaign=campaign_id, zones=list(places)))

@@ -15,15 +15,21 @@ from typing import Any
 from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy.orm import Session
 
+from contact_center.attempt_rules import NO_RULES, AttemptRules
 from contact_center.carriers import Hand
 from contact_center.clock import iso
 from contact_center.crash_points import reached
 from contact_center.ids import new_id
 from contact_center.models import Attempt, Call, Instant, Lead
+from contact_center.own_agents import promised_to
 from contact_center.store.carriage import NOT_CARRIED
 from contact_center.store.changes import add_event, add_first_events
-from contact_center.store.claim_sql import CLASSES, earliest, first, heads, pairs, zones_sql
+from contact_center.store.claim_heads import Again, better_first, first, heads
+from contact_center.store.claim_sql import CLASSES, any_new, asked_of, running, soonest, zones_in
+from contact_center.store.expiry import EXPIRED, is_over
 from contact_center.store.law_claims import held_by_law, put_off
+from contact_center.store.lead_numbers import one_of_each, turn_away
+from contact_center.store.lead_search import LeadSearch
 from contact_center.store.prepared import Prepared
 from contact_center.store.tables import table_of
 from contact_center.terms import AttemptState, CallKind, Direction, LeadState
@@ -67,6 +73,8 @@ _ADD_CALL = Prepared(
 class Claim:
     """A lead taken, with its attempt and call: what a DialOrder needs of the store.
 
+    ``last_agent``: with whom a call was promised (``promised``), else who served him last.
+
     ``n`` numbers this dial among all of the lead's, ``attempts`` counts those used up, this one included.
     ``queued_at``: when an agent was shown the lead, where one was.
     """
@@ -88,6 +96,7 @@ class Claim:
     attempts: int
     intent_at: datetime
     queued_at: datetime | None = None
+    promised: str = ""
 
 
 def claim(
@@ -102,6 +111,8 @@ def claim(
     kind: CallKind,
     odds: Mapping[int, float] | None = None,
     profile: str = "none",
+    own: AttemptRules = NO_RULES,
+    search: LeadSearch | None = None,
 ) -> list[Claim]:
     """Take up to ``want`` leads in the contract's order, inside the caller's writing transaction.
 
@@ -109,22 +120,31 @@ def claim(
     which each lead gets the first that may carry its number; named alone, the i-th lead goes to
     ``trunks[i % len(trunks)]``. ``max_attempts``: 0 for no limit. Nothing is taken unless the campaign is
     running in this very transaction. Leads on a do-not-call list, those whose attempts are used up and those that
-    no trunk may carry are set aside on the way, and those whom the law of ``profile`` protects for now are put off.
-    ``odds``: that a person answers, by lead's id, where the campaign chooses by them.
+    no trunk may carry are set aside on the way, and those whom the law of ``profile`` protects for now are put off,
+    as are those whom the campaign's ``own`` rules do. Who has another number is turned to it instead of set aside.
+    ``odds``: that a person answers, by lead's id, where the campaign chooses by them. ``search``: goes over the leads
+    of a campaign with a filter in pieces, where they are many; without it they are all gone over at once.
     """
     if want <= 0 or not trunks:
         return []
     hand = trunks if isinstance(trunks, Hand) else Hand(list(islice(cycle(trunks), want)))
     zones = None if open_zones is None else frozenset(open_zones)
+    campaign, expires = running(session, campaign_id)
+    looked = Again(heads(session, campaign_id, zones, now))
     claims: list[Claim] = []
     set_aside = 0
     passed: set[int] = set()  # no line is left that may carry them
     while len(claims) < want and max(set_aside, len(passed)) < SET_ASIDE_LIMIT:
-        few = (want if not set_aside else max(want - len(claims), 50)) + 2 * len(passed)
-        campaign, rows = _candidates(session, campaign_id, zones, now, few, odds)
-        reasons = _reasons_against(rows, max_attempts, hand)
-        aside = _set_aside(session, rows, reasons, profile, now, agent_is_sure=kind is CallKind.PREVIEW)
+        few = want - len(claims) + 2 * (set_aside + len(passed))
+        rows = search.leads(session, campaign_id, zones, now, few) if search is not None and campaign else None
+        if rows is None:
+            rows = _candidates(session, campaign_id, looked, now, few, odds) if campaign else []
+        reasons = _expired(rows, expires, now) | _reasons_against(rows, max_attempts, hand)
+        turned = turn_away(session, rows, reasons, campaign_id, hand.may_carry)
+        aside = turned | _set_aside(session, rows, reasons, profile, now, kind, own)
         may_be = [row for row in rows if row.id not in aside and row.id not in passed]
+        if own.caps or profile != "none":
+            may_be = one_of_each(session, may_be)
         by_number, without = hand.deal(may_be, want - len(claims))
         if not by_number and not aside and not without:
             break
@@ -141,25 +161,24 @@ def claim(
 def _candidates(
     session: Session,
     campaign_id: int,
-    zones: frozenset[str] | None,
+    looked: Again,
     now: datetime,
     few: int,
     odds: Mapping[int, float] | None,
-) -> tuple[str, list[Any]]:
-    """The campaign's name and the first ``few`` leads in the dialling order; none unless it is running.
+) -> list[Any]:
+    """The first ``few`` leads in the dialling order.
 
     With ``odds`` the better ones of the first ``CHOSEN_FROM`` of a class and priority go first. Nobody waits for
     ever: those who are passed over come to stand at the front, until there is nobody else to choose.
     """
-    campaign, places = heads(session, campaign_id, zones, now)
     rows: list[Any] = []
-    for head in places:
+    for head in looked:
         left = few - len(rows)
         found = first(session, campaign_id, head, now, left if odds is None else max(left, CHOSEN_FROM))
-        rows += found[:left] if odds is None else _better_first(found, odds)[:left]
+        rows += found[:left] if odds is None else better_first(found, odds)[:left]
         if len(rows) >= few:
             break
-    return campaign, rows
+    return rows
 
 
 def take_row(
@@ -174,10 +193,12 @@ def take_row(
     kind: CallKind,
     profile: str,
     queued_at: datetime,
+    own: AttemptRules = NO_RULES,
+    expires: float = 0.0,
 ) -> Claim | None:
     """Take this very lead, shown since ``queued_at``, unless a list, its attempts or the law hold it back."""
-    reasons = _reasons_against([row], max_attempts)
-    if _set_aside(session, [row], reasons, profile, now, agent_is_sure=kind is CallKind.PREVIEW):
+    reasons = _expired([row], expires, now) | _reasons_against([row], max_attempts)
+    if turn_away(session, [row], reasons, campaign_id) or _set_aside(session, [row], reasons, profile, now, kind, own):
         return None
     taken = replace(_new_claim(row, campaign_id, campaign, kind, trunk, now), queued_at=queued_at)
     return _dial(session, [taken])[0]
@@ -189,27 +210,25 @@ def _set_aside(
     against: Mapping[int, tuple[LeadState, str]],
     profile: str,
     now: datetime,
-    *,
-    agent_is_sure: bool,
+    kind: CallKind,
+    own: AttemptRules,
 ) -> set[int]:
-    """Take those out who must not be dialled, any more for the reasons ``against`` or by law; their ids."""
+    """Take those out who must not be dialled, any more for the reasons ``against`` or for now by law; their ids."""
     for row in rows:
         if row.id in against:
             _put_aside(session, row, now, *against[row.id])
-    if profile == "none":
+    if profile == "none" and not own:
         return set(against)
     rest = [row for row in rows if row.id not in against]
-    held = held_by_law(session, rest, profile=profile, now=now, agent_is_sure=agent_is_sure)
+    is_sure = kind is CallKind.PREVIEW
+    held = held_by_law(session, rest, profile=profile, now=now, agent_is_sure=is_sure, own=own)
     for lead, hold in held.items():
         put_off(session, lead, hold, now)
     return set(against) | set(held)
 
 
-def _better_first(rows: list[Any], odds: Mapping[int, float]) -> list[Any]:
-    """By their odds, equal ones in their order; a lead of which nothing is known is taken for an average one."""
-    known = [odds[row.id] for row in rows if row.id in odds]
-    average = sum(known) / len(known) if known else 0.0
-    return sorted(rows, key=lambda row: -odds.get(row.id, average))
+def _expired(rows: Sequence[Any], seconds: float, now: datetime) -> dict[int, tuple[LeadState, str]]:
+    return {row.id: (LeadState.CLOSED, EXPIRED) for row in rows if is_over(row, seconds, now)}
 
 
 def _reasons_against(
@@ -251,7 +270,8 @@ def _new_claim(row: Any, campaign_id: int, campaign: str, kind: CallKind, trunk:
         kind=kind,
         number=row.number,
         trunk=trunk,
-        last_agent=row.last_agent,
+        last_agent=promised_to(row) or row.last_agent,
+        promised=promised_to(row),
         priority=row.priority,
         zones=row.zones,
         fields=dict(row.fields),
@@ -340,30 +360,20 @@ def _intent_event(claim: Claim) -> dict[str, Any]:
 
 def zones_of(session: Session, campaign_id: int) -> list[str]:
     """The ``zones`` keys that occur among leads still waiting to be dialled, sorted."""
-    found: set[str] = set()
-    connection = session.connection()
-    for lead_class in CLASSES:
-        rows = connection.execute(zones_sql(lead_class, connection.dialect.name), {"campaign": campaign_id})
-        found.update(rows.scalars())
-    return sorted(found)
+    return sorted({zones for lead_class in CLASSES for zones in zones_in(session, lead_class, campaign_id)})
 
 
 def next_due_at(
     session: Session, campaign_id: int, open_zones: Collection[str] | None, now: datetime
 ) -> datetime | None:
     """When a lead in these zones can be dialled: ``now``, later, or None when none waits there."""
-    zones = None if open_zones is None else frozenset(open_zones)
-    connection = session.connection()
-    soonest: datetime | None = None
-    for lead_class in CLASSES:
-        for priority, open_here in pairs(connection, lead_class, campaign_id, zones):
-            if not lead_class.is_timed:
-                return now
-            at = earliest(connection, lead_class, campaign_id, priority, open_here)
-            if at is not None and at <= now:
-                return now
-            soonest = at if soonest is None or (at is not None and at < soonest) else soonest
-    return soonest
+    zones = zones_of(session, campaign_id) if open_zones is None else list(open_zones)
+    wanted = asked_of(session, campaign_id)[1]
+    if any_new(session, campaign_id, zones, wanted=wanted):
+        return now
+    timed = [one for one in CLASSES if one.is_timed]
+    moments = [at for one in timed for at in soonest(session, one, campaign_id, zones, wanted=wanted)]
+    return max(min(moments), now) if moments else None
 
 
 def lead_counts(session: Session, campaign_id: int) -> dict[str, int]:

@@ -29,6 +29,9 @@ WRITES = "callwright_writes"
 TRANSACTION = "callwright_transaction"
 """Key in a connection's ``info``: PostgreSQL's number of the writing transaction at work, or of the last one."""
 
+BEGUN = "callwright_begun"
+"""Key in a connection's ``info`` while a transaction is at work that its owner began on the driver itself."""
+
 
 def _dump(value: Any) -> str:
     return orjson.dumps(value).decode()
@@ -84,10 +87,7 @@ def _prepare_sqlite(engine: Engine, lock_seconds: float) -> None:
         for pragma in ("synchronous=NORMAL", "foreign_keys=ON", "temp_store=MEMORY"):
             connection.execute(f"PRAGMA {pragma}").close()
 
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        writes = connection.get_execution_options().get(WRITES, False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    _begin_by_hand(engine)
 
 
 def _prepare_postgres(engine: Engine, lock_seconds: float, statement_seconds: float) -> None:
@@ -100,15 +100,32 @@ def _prepare_postgres(engine: Engine, lock_seconds: float, statement_seconds: fl
         connection.execute("SET idle_in_transaction_session_timeout = 30000")
         connection.autocommit = False
 
+    _begin_by_hand(engine)
+
+
+def begin_sql(dialect: str, *, writes: bool) -> str:
+    """What begins a transaction; for PostgreSQL, whose driver says BEGIN by itself, what makes it ours."""
+    if dialect == "sqlite":
+        return "BEGIN IMMEDIATE" if writes else "BEGIN"
+    if writes:
+        return f"SELECT pg_advisory_xact_lock({WRITE_LOCK}), pg_current_xact_id()::text"
+    return "SET TRANSACTION READ ONLY"
+
+
+def note_begin(info: dict[Any, Any], row: Any) -> None:
+    """Keep PostgreSQL's number of a writing transaction that has begun; ``row``: what `begin_sql` gave, if anything."""
+    if row is not None:
+        info[TRANSACTION] = str(row[1])
+
+
+def _begin_by_hand(engine: Engine) -> None:
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        if connection.get_execution_options().get(WRITES, False):
-            number = connection.exec_driver_sql(
-                f"SELECT pg_advisory_xact_lock({WRITE_LOCK}), pg_current_xact_id()::text"
-            ).one()[1]
-            connection.info[TRANSACTION] = str(number)
-        else:
-            connection.exec_driver_sql("SET TRANSACTION READ ONLY")
+        if BEGUN in connection.info:
+            return
+        writes = bool(connection.get_execution_options().get(WRITES, False))
+        result = connection.exec_driver_sql(begin_sql(connection.dialect.name, writes=writes))
+        note_begin(connection.info, result.one() if result.returns_rows else None)
 
 
 def for_writing(engine: Engine) -> Engine:

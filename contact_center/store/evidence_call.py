@@ -10,6 +10,7 @@ from contact_center.clock import iso
 from contact_center.labels import label
 from contact_center.law.force import RulesInForce, rules_for
 from contact_center.law.windows import is_open
+from contact_center.local_presence import caller_id_for
 from contact_center.models import Attempt, Call, Lead
 from contact_center.options import CampaignOptions
 from contact_center.terms import Outcome, TimelineKind
@@ -82,6 +83,7 @@ def call_line(attempt: Attempt, call: Call, lead: Lead, *, settings: Settings, a
 def _items(attempt: Attempt, call: Call, settings: Settings, telemarketer: str) -> dict[str, Any]:
     """The ten items, by the names that the rule of law lists."""
     message = str(settings.get("silent_message") or "")
+    shown = _shown(attempt, settings)
     heard_message = any(_is_message(entry) for entry in call.timeline)
     return {
         "telemarketer": telemarketer,
@@ -91,7 +93,7 @@ def _items(attempt: Attempt, call: Call, settings: Settings, telemarketer: str) 
         "outbound": True,
         "prerecorded": heard_message,
         "numbers_and_time": {
-            "calling_number": settings.get("caller_id") or None,
+            "calling_number": shown or None,
             "called_number": attempt.number or "erased on request",
             "started_at": iso(attempt.intent_at),
             "ringing_at": iso(attempt.ringing_at),
@@ -102,7 +104,7 @@ def _items(attempt: Attempt, call: Call, settings: Settings, telemarketer: str) 
         "script": {"script": settings.get("script") or None, "prerecorded_message": message if heard_message else None}
         if settings.get("script") or heard_message
         else "",
-        "caller_id": {"number": settings.get("caller_id"), "trunk": attempt.trunk} if settings.get("caller_id") else "",
+        "caller_id": {"number": shown, "trunk": attempt.trunk} if shown else "",
         "disposition": {
             "outcome": attempt.outcome or str(attempt.state),
             "sip_code": attempt.sip_code,
@@ -113,6 +115,14 @@ def _items(attempt: Attempt, call: Call, settings: Settings, telemarketer: str) 
             "transferred_to": _transferred_to(call),
         },
     }
+
+
+def _shown(attempt: Attempt, settings: Settings) -> str:
+    """The number that the customer was shown, where the campaign said one."""
+    areas, own = settings.get("caller_ids") or (), str(settings.get("caller_id") or "")
+    if areas and not attempt.number:
+        return "of the area of the erased number"
+    return caller_id_for(attempt.number, areas, own)
 
 
 def _is_message(entry: dict[str, Any]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
 from datetime import datetime
+from functools import cache
 from typing import Any, ClassVar
 
 from sqlalchemy.orm import Session
@@ -30,11 +31,16 @@ class Fact(ABC):
 
     def to_json(self) -> dict[str, Any]:
         """JSON-able; ``fact`` names the kind, instants are ISO 8601 to the microsecond."""
-        values: dict[str, Any] = {"fact": type(self).__name__}
-        for field in fields(self):
-            value = getattr(self, field.name)
-            values[field.name] = value.isoformat() if isinstance(value, datetime) else value
-        return values
+        return {
+            name: value.isoformat() if isinstance(value, datetime) else value for name, value in self.told().items()
+        }
+
+    def told(self) -> dict[str, Any]:
+        """As `to_json`, with instants as they are: orjson writes them so by itself, in a tenth of the time."""
+        told: dict[str, Any] = {"fact": type(self).__name__}
+        for name in _names(type(self)):
+            told[name] = getattr(self, name)
+        return told
 
     @staticmethod
     def from_json(values: dict[str, Any]) -> Fact:
@@ -50,6 +56,11 @@ class Fact(ABC):
             return kind(**arguments)
         except TypeError as error:
             raise ValueError(str(error)) from None
+
+
+@cache
+def _names(kind: type[Fact]) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))
 
 
 def _decoded(kind: str, value: Any) -> Any:

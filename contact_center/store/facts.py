@@ -39,6 +39,8 @@ from contact_center.store.state_facts import (
     PaceNoted,
     TrunkNoted,
 )
+from contact_center.store.talk_facts import TalkMoved
+from contact_center.store.trunk_use import TrunkUsed
 
 __all__ = [
     "AgentStateChanged",
@@ -72,6 +74,8 @@ __all__ = [
     "PreviewNoted",
     "RatingAsked",
     "RecordingNoted",
+    "TalkMoved",
     "TrunkNoted",
+    "TrunkUsed",
     "WaitSaid",
 ]

@@ -15,9 +15,10 @@ from dataclasses import dataclass
 
 from contact_center.store.fact import Fact
 from contact_center.store.journal import Entry
+from contact_center.store.last_facts import LastFacts
 from contact_center.store.requests import Request
 
-GATHER_SECONDS = 0.1
+GATHER_SECONDS = 0.2
 """How long a fact waits for others to share its transaction when nobody waits for a commit."""
 LATE_SECONDS = 0.1
 """How much longer it waits at most for requests that go ahead of it; then they take turns."""
@@ -38,12 +39,13 @@ class Posted:
 
 
 class Inbox:
-    """Used by all threads. ``backlog``: how many facts wait."""
+    """Used by all threads. ``backlog``: how many facts wait. ``last_facts`` holds those that wait, too."""
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, last_facts: LastFacts | None = None) -> None:
         self.backlog = 0
         self.stopping = False
         self._source = source
+        self._last_facts = last_facts
         self._seq = 0
         self._changed = threading.Condition()
         self._queue: deque[Posted | Request] = deque()
@@ -65,7 +67,10 @@ class Inbox:
         """Take a fact."""
         with self._changed:
             self._seq += 1
-            self._queue.append(Posted(Entry(self._source, self._seq, fact), time.monotonic()))
+            entry = Entry(self._source, self._seq, fact)
+            if self._last_facts is not None:
+                self._last_facts.write(entry)
+            self._queue.append(Posted(entry, time.monotonic()))
             self._holding_back += fact.holds_back
             self.backlog += 1
             # One that gathers facts need not be woken for each of them.
@@ -159,6 +164,9 @@ class Inbox:
                 self._queue.popleft()
                 self._holding_back -= posted.entry.fact.holds_back
             self.backlog -= len(stored)
+            if self._last_facts is not None and (not self.backlog or self._last_facts.is_filling):
+                here_only = [item for item in self._queue if isinstance(item, Posted) and not item.journalled]
+                self._last_facts.keep(item.entry for item in here_only)
             if not any(posted.journalled for posted in stored):
                 return False
             waiting = next((item for item in self._queue if isinstance(item, Posted)), None)

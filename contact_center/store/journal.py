@@ -29,7 +29,20 @@ class Entry:
 
     def line(self) -> bytes:
         """The entry as a line. Raises TypeError when the fact holds what JSON cannot say."""
-        return orjson.dumps({"source": self.source, "seq": self.seq, **self.fact.to_json()}) + b"\n"
+        return orjson.dumps({"source": self.source, "seq": self.seq, **self.fact.told()}) + b"\n"
+
+
+def sensible(lines: Iterable[bytes]) -> tuple[list[Entry], list[bytes]]:
+    """The entries that lines hold, and the lines that make no sense."""
+    entries: list[Entry] = []
+    senseless: list[bytes] = []
+    for line in lines:
+        try:
+            values = orjson.loads(line)
+            entries.append(Entry(values.pop("source"), int(values.pop("seq")), Fact.from_json(values)))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            senseless.append(line)
+    return entries, senseless
 
 
 class Journal:
@@ -48,15 +61,7 @@ class Journal:
         content = self.path.read_bytes().split(b"\0", 1)[0]
         lines = content.split(b"\n")[:-1]
         self._end = sum(len(line) + 1 for line in lines)
-        entries: list[Entry] = []
-        senseless: list[bytes] = []
-        for line in lines:
-            try:
-                values = orjson.loads(line)
-                entries.append(Entry(values.pop("source"), int(values.pop("seq")), Fact.from_json(values)))
-            except (ValueError, KeyError, TypeError, AttributeError):
-                senseless.append(line)
-        return entries, senseless
+        return sensible(lines)
 
     def reserve(self) -> None:
         """Reserve the space; a disk that is full already gives none, which is no error here."""

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from contact_center.store.admin import By
 from contact_center.store.admin_dnc import add_dnc
 from contact_center.store.fact import Fact
+from contact_center.store.lead_numbers import persons_numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,5 +30,6 @@ class NumberForbidden(Fact):
     at: datetime
 
     def apply(self, session: Session) -> None:
-        """Put the number on the list; a number that is there already stays as it is."""
-        add_dnc(session, By(self.actor, self.at), [self.number], self.campaign_id, self.reason)
+        """Put it on the list, and all his other numbers; those there already stay as they are."""
+        numbers = persons_numbers(session, [self.number])
+        add_dnc(session, By(self.actor, self.at), numbers, self.campaign_id, self.reason)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
 from contact_center.law.places import LeadFacts, Places, place_key, places_of
 from contact_center.models import Lead
+from contact_center.store.lead_numbers import numbers_by_lead
 from contact_center.store.tables import table_of
 from contact_center.terms import LeadState
 
@@ -29,18 +32,19 @@ def place_leads_again(session: Session, campaign: int, *, site_zone: str, after_
         .limit(BATCH_ROWS)
     )
     found = rows.all()
+    others = numbers_by_lead(session, [row.id for row in found])
     changed = [
         {"p_id": row.id, "p_zones": key}
         for row in found
-        if (key := _key(row.number, row.zones, row.fields, site_zone)) != row.zones
+        if (key := _key(row.number, row.zones, row.fields, site_zone, others.get(row.id, ()))) != row.zones
     ]
     if changed:
         session.connection().execute(_SET, changed)
     return int(found[-1].id) if len(found) == BATCH_ROWS else None
 
 
-def _key(number: str, zones: str, fields: dict[str, object], site_zone: str) -> str:
+def _key(number: str, zones: str, fields: dict[str, object], site_zone: str, others: Sequence[str]) -> str:
     own = Places.of_key(zones).zones
-    told = places_of(LeadFacts(number), site_zone=site_zone).zones
+    told = places_of(LeadFacts(number, others=tuple(others)), site_zone=site_zone).zones
     explicit = own[0] if zones and len(own) == 1 and own[0] not in told else ""
-    return place_key(LeadFacts.of(number, fields, explicit), site_zone=site_zone)
+    return place_key(LeadFacts.of(number, fields, explicit, others), site_zone=site_zone)

@@ -8,19 +8,22 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from contact_center.attempt_rules import NO_RULES, AttemptRules
 from contact_center.law.moments import zone_of
 from contact_center.law.places import Places
 from contact_center.law.windows import next_opening, why_closed
 from contact_center.models import Campaign, Lead
 from contact_center.options import CampaignOptions
 from contact_center.store.law_claims import held_by_law
-from contact_center.store.ledgers import ledgers
+from contact_center.store.ledgers import Ledger, ledgers
 from contact_center.store.queries import campaign_options
+from contact_center.terms import CampaignMode
 
 
 @dataclass(frozen=True, slots=True)
 class LawReason:
-    """One rule that speaks. ``rule``: outside_hours, cap, lockout, machine_lockout, abandonment_limit or law.
+    """One rule that speaks. ``rule``: outside_hours, cap, lockout, machine_lockout, person_cap, day_parts,
+    abandonment_limit or law.
 
     ``binds``: it holds the lead or the campaign back; otherwise it only explains.
     """
@@ -31,17 +34,24 @@ class LawReason:
 
 
 def why_law_holds(
-    session: Session, lead: Lead, options: CampaignOptions, now: datetime, *, agent_is_sure: bool = False
+    session: Session,
+    lead: Lead,
+    options: CampaignOptions,
+    now: datetime,
+    *,
+    agent_is_sure: bool = False,
+    own: AttemptRules = NO_RULES,
 ) -> Iterator[LawReason]:
-    """What keeps a lead from being called now: hours of its campaign and of the law, caps, lock-outs.
+    """What keeps a lead from being called now: hours of its campaign and of the law, caps, parts of the day, lock-outs.
 
-    ``agent_is_sure``: as :func:`held_by_law` has it.
+    ``agent_is_sure`` and ``own``: as :func:`held_by_law` has them.
     """
     closed = why_closed(lead.zones, options.hours, options.profile, now)
     if closed:
         opens = next_opening(lead.zones, options.hours, options.profile, now)
         yield LawReason("outside_hours", f"{_sentence(closed)}; {_opens(lead.zones, opens)}.")
-    hold = held_by_law(session, [lead], profile=options.profile, now=now, agent_is_sure=agent_is_sure).get(lead.id or 0)
+    held = held_by_law(session, [lead], profile=options.profile, now=now, agent_is_sure=agent_is_sure, own=own)
+    hold = held.get(lead.id or 0)
     if hold is not None:
         yield LawReason(hold.rule, f"{_capital(hold.reason)}: not before {_local(hold.until, lead.zones)}.")
 
@@ -55,10 +65,21 @@ def why_law_slows(session: Session, campaign: Campaign, now: datetime, site_zone
         if one.limit is None or not one.counted.answered:
             continue
         told = f"{one.counted_words} abandoned in {one.stretch.name}, {100 * one.limit:g} % allowed"
-        if one.counted.allows(one.limit):
-            yield LawReason("abandonment_limit", f"{told}; room for {one.counted.room(one.limit)} more.", binds=False)
-        else:
+        if _is_used_up(campaign.mode, options, one):
             yield LawReason("abandonment_limit", f"{told}: one call per free agent until there is room again.")
+        else:
+            room = f"; room for {one.counted.room(one.limit)} more" if one.counted.allows(one.limit) else ""
+            yield LawReason("abandonment_limit", f"{told}{room}.", binds=False)
+
+
+def _is_used_up(mode: str, options: CampaignOptions, one: Ledger) -> bool:
+    """Whether the campaign calls for one agent once because of this window: as the dialer decides it."""
+    counted, limit = one.counted, one.limit or 0.0
+    if mode == CampaignMode.PREDICTIVE:
+        return not counted.allows(limit)
+    if mode == CampaignMode.POWER and options.profile != "none":
+        return counted.abandoned > 0 and counted.abandoned >= limit * counted.answered
+    return False
 
 
 def _opens(key: str, at: datetime | None) -> str:

@@ -10,14 +10,13 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from sqlalchemy import Connection, Engine, event
-from sqlalchemy.engine import RootTransaction
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from contact_center.errors import Unreachable
-from contact_center.store.engine import TRANSACTION, WRITES, open_engine
+from contact_center.store.engine import TRANSACTION, open_engine
 from contact_center.store.errors import OutcomeUnknown, place
-from contact_center.store.prepared import TICK
+from contact_center.store.wire import TICK, Wire
 
 LOCK_SECONDS = 1.0
 """How long a transaction of the writer waits for its turn before the database counts as locked."""
@@ -31,6 +30,27 @@ MIN_FREE_BYTES = 64 * 1024
 
 class LinkLost(Unreachable):
     """The database file or the space on its disk is gone."""
+
+
+class Transaction:
+    """The transaction at work; its session's statements are part of it, prepared ones or others."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.session = Session(connection, expire_on_commit=False)
+        self.wire = Wire(connection)
+        self.wire.lend(self.session)
+
+    def commit(self) -> None:
+        """End it, to last; what was read stays with whoever has it."""
+        if self.session.in_transaction():  # more was done than to run prepared statements
+            self.session.commit()
+            self.session.close()
+        self.wire.commit()
+
+    def take_back(self) -> None:
+        """End it, as if it had not been."""
+        self.session.close()
+        self.wire.rollback()
 
 
 class Link:
@@ -48,6 +68,7 @@ class Link:
             pre_ping=False,
         )
         self._connection: Connection | None = None
+        self._transaction: Transaction | None = None
         self._inode = 0
         self.was_cut = False
         self._busy_since: float | None = None
@@ -75,42 +96,43 @@ class Link:
                 wire.shutdown(socket.SHUT_RDWR)
 
     @contextmanager
-    def transaction(self, *, writes: bool) -> Iterator[tuple[Session, RootTransaction]]:
+    def transaction(self, *, writes: bool) -> Iterator[tuple[Session, Transaction]]:
         """A transaction; whoever wants it kept commits it. Rolled back otherwise."""
         self._busy_since = time.monotonic()
         try:
-            connection = self._connect()
-            connection.execution_options(**{WRITES: writes})
-            transaction = connection.begin()
-            try:
-                with Session(connection, expire_on_commit=False) as session:
-                    yield session, transaction
-            finally:
-                if transaction.is_active:
-                    transaction.rollback()
+            transaction = self._connect()
+            transaction.wire.begin(writes=writes)
+            yield transaction.session, transaction
+            if transaction.wire.is_begun:
+                transaction.take_back()
         except BaseException:
-            self._drop_if_broken()
+            self._give_up()
             raise
         finally:
             self._busy_since = None
 
-    def _connect(self) -> Connection:
-        if self._connection is None:
-            self._connection = self._engine.connect()
-            self._connection.info[TICK] = self._on_statement
+    def _connect(self) -> Transaction:
+        if self._transaction is None:
+            connection = self._connection = self._engine.connect()
+            connection.info[TICK] = self._on_statement
+            self._transaction = Transaction(connection)
             if self.is_sqlite:
                 self._inode = self._file_inode()
-        return self._connection
+        return self._transaction
 
-    def _drop_if_broken(self) -> None:
-        connection = self._connection
-        # After a COMMIT that failed the transaction is inactive, but the connection is not free of it.
-        if connection is not None and (connection.invalidated or connection.get_transaction() is not None):
+    def _give_up(self) -> None:
+        """Take back what failed; a connection that cannot is dropped."""
+        connection, transaction = self._connection, self._transaction
+        if transaction is not None and transaction.wire.is_begun and connection is not None:
+            with suppress(SQLAlchemyError):
+                if not connection.invalidated:
+                    transaction.take_back()
+        if connection is not None and (connection.invalidated or transaction is None or transaction.wire.is_begun):
             self.drop()
 
     def drop(self) -> None:
         """Forget the connection; the next transaction makes a new one."""
-        connection, self._connection = self._connection, None
+        connection, self._connection, self._transaction = self._connection, None, None
         if connection is not None:
             with suppress(SQLAlchemyError):
                 connection.invalidate()
@@ -136,9 +158,9 @@ class Link:
             self.drop()
             raise LinkLost(f"{file}: the database file is gone ({error.strerror}); put it back.") from None
 
-    def transaction_id(self, session: Session) -> str:
+    def transaction_id(self) -> str:
         """PostgreSQL's number of the transaction, by which its outcome can be asked for; empty on SQLite."""
-        return "" if self.is_sqlite else str(session.connection().info[TRANSACTION])
+        return "" if self._connection is None or self.is_sqlite else str(self._connection.info[TRANSACTION])
 
     def is_committed(self, transaction_id: str, within: float) -> bool:
         """Whether that transaction holds, asked on a new connection after its COMMIT was not answered.

@@ -33,6 +33,7 @@ _ANSWERED = Prepared(
     .where(_THIS)
     .values(
         answered_at=bindparam("p_at", type_=Instant()),
+        ring_seconds=bindparam("p_ring"),
         agents=bindparam("p_agents", type_=_CALL.c.agents.type),
         record=bindparam("p_record", type_=_CALL.c.record.type),
     )
@@ -91,6 +92,7 @@ class OwnCallAnswered(Fact):
     agents: tuple[str, ...]
     agent_channel_id: str = ""
     channel_id: str = ""
+    ring_seconds: float = 0.0
 
     def apply(self, session: Session) -> None:
         """Write it, unless it is written."""
@@ -98,7 +100,12 @@ class OwnCallAnswered(Fact):
         if found is None:
             return
         legs = {key: id_ for key, id_ in ((AGENT, self.agent_channel_id), (CUSTOMER, self.channel_id)) if id_}
-        values = {"p_at": self.at, "p_agents": list(self.agents), "p_record": {**found.record, **legs}}
+        values = {
+            "p_at": self.at,
+            "p_ring": self.ring_seconds,
+            "p_agents": list(self.agents),
+            "p_record": {**found.record, **legs},
+        }
         _ANSWERED.run(session, {"p_call": self.call_id, **values})
         payload = {"call_id": self.call_id, "at": iso(self.at), "agents": list(self.agents)}
         add_event(session, at=self.at, entity="call", entity_id=self.call_id, type="call.connected", payload=payload)

@@ -14,17 +14,13 @@ from operator import itemgetter
 from typing import Any
 
 import orjson
-from sqlalchemy import JSON, Connection, Dialect
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import JSON, Dialect
 from sqlalchemy.orm import Session
 from sqlalchemy.types import TypeEngine
 
 from contact_center.models import Instant
+from contact_center.store.wire import Wire, wire_of
 
-TICK = "callwright_tick"
-"""Key in a connection's ``info``: a function called before each statement, by which a watcher sees progress."""
-
-_WIRE = "callwright_wire"
 Parameters = Mapping[str, Any]
 _Convert = Callable[[Any], Any]
 
@@ -62,47 +58,6 @@ def _converter_out(type_: TypeEngine[Any], dialect: Dialect) -> _Convert | None:
     return type_.dialect_impl(dialect).result_processor(dialect, None)
 
 
-class _Wire:
-    """The driver's connection under a session, for one transaction."""
-
-    def __init__(self, session: Session) -> None:
-        self.connection: Connection = session.connection()
-        self.transaction = session.get_transaction()
-        self.dialect = self.connection.dialect
-        self.is_sqlite = self.dialect.name == "sqlite"
-        self.tick: Callable[[], None] | None = self.connection.info.get(TICK)
-        driver: Any = self.connection.connection.dbapi_connection
-        self.driver = driver
-        self.cursor = driver.cursor()
-
-    def explained(self, error: Any, sql: str) -> BaseException:
-        """The error as SQLAlchemy would raise it; a connection that is lost is given up."""
-        dbapi: Any = self.dialect.loaded_dbapi
-        is_lost = self.dialect.is_disconnect(error, self.driver, self.cursor)
-        if is_lost:
-            self.connection.invalidate(error)
-        # The parameters stay out of it: they hold numbers of people.
-        told: BaseException = DBAPIError.instance(
-            sql,
-            None,
-            error,
-            dbapi.Error,
-            hide_parameters=True,
-            connection_invalidated=is_lost,
-            dialect=self.dialect,
-        )
-        return told
-
-
-def _wire(session: Session) -> _Wire:
-    wire: _Wire | None = session.info.get(_WIRE)
-    if wire is None or wire.transaction is not session.get_transaction():
-        wire = session.info[_WIRE] = _Wire(session)
-    if wire.tick is not None:
-        wire.tick()
-    return wire
-
-
 class _Form:
     """A statement in the words of one database."""
 
@@ -118,7 +73,7 @@ class _Form:
         }
         names = list(compiled.positiontup or binds)
         self.names = names
-        self.pick: Any = itemgetter(*names) if len(names) > 1 else lambda values: [values[names[0]]]
+        self.pick: Any = itemgetter(*names) if len(names) > 1 else lambda values: [values[name] for name in names]
         self.convert = [
             (index, convert)
             for index, name in enumerate(names)
@@ -133,7 +88,7 @@ class _Form:
 
     def bind(self, given: Parameters) -> Any:
         """The driver's parameters. Raises KeyError when one is missing."""
-        values = list(self.pick({**self.fixed, **given}))
+        values = list(self.pick({**self.fixed, **given} if self.fixed else given))
         for index, convert in self.convert:
             values[index] = convert(values[index])
         return values if self.is_positional else dict(zip(self.names, values, strict=True))
@@ -162,7 +117,7 @@ class Prepared:
         self._columns = columns
         self._forms: dict[str, _Form] = {}
 
-    def _form(self, wire: _Wire) -> _Form:
+    def _form(self, wire: Wire) -> _Form:
         form = self._forms.get(wire.dialect.name)
         if form is None:
             form = self._forms[wire.dialect.name] = _Form(self.statement, self._columns, wire.dialect)
@@ -170,13 +125,13 @@ class Prepared:
 
     def rows(self, session: Session, parameters: Parameters) -> list[Any]:
         """Run it; the rows it gives, as named tuples. Raises DBAPIError as SQLAlchemy does."""
-        wire = _wire(session)
+        wire = wire_of(session)
         form = self._form(wire)
         values = form.bind(parameters)
         try:
             wire.cursor.execute(form.sql, values)
             found = wire.cursor.fetchall()
-        except wire.dialect.loaded_dbapi.Error as error:
+        except wire.errors as error:
             raise wire.explained(error, form.sql) from error
         return form.rows(found) if found else []
 
@@ -187,28 +142,28 @@ class Prepared:
 
     def run(self, session: Session, parameters: Parameters) -> int:
         """Run it; how many rows it changed."""
-        wire = _wire(session)
+        wire = wire_of(session)
         form = self._form(wire)
         values = form.bind(parameters)
         try:
             wire.cursor.execute(form.sql, values)
-        except wire.dialect.loaded_dbapi.Error as error:
+        except wire.errors as error:
             raise wire.explained(error, form.sql) from error
         return int(wire.cursor.rowcount)
 
     def run_many(self, session: Session, many: Sequence[Parameters]) -> None:
         """Run it once for each set of parameters, in their order."""
-        wire = _wire(session)
+        wire = wire_of(session)
         form = self._form(wire)
         values = [form.bind(parameters) for parameters in many]
         try:
             wire.cursor.executemany(form.sql, values)
-        except wire.dialect.loaded_dbapi.Error as error:
+        except wire.errors as error:
             raise wire.explained(error, form.sql) from error
 
     def row_of_each(self, session: Session, many: Sequence[Parameters]) -> list[Any]:
         """Run it once for each set of parameters; the one row that each gives, in their order."""
-        wire = _wire(session)
+        wire = wire_of(session)
         if wire.is_sqlite or len(many) == 1:
             return [self.rows(session, parameters)[0] for parameters in many]
         form = self._form(wire)
@@ -219,6 +174,6 @@ class Prepared:
             for _ in many:
                 found.append(wire.cursor.fetchone())
                 wire.cursor.nextset()
-        except wire.dialect.loaded_dbapi.Error as error:
+        except wire.errors as error:
             raise wire.explained(error, form.sql) from error
         return form.rows(found)

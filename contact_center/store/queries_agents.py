@@ -14,7 +14,7 @@ from contact_center.clock import iso
 from contact_center.errors import NotFound
 from contact_center.models import Agent, Audit, Queue
 from contact_center.models_callbacks import Callback
-from contact_center.options import QueueOptions
+from contact_center.options import OUTBOUND_QUEUE, QueueOptions
 
 
 def find_agent(session: Session, ext: str) -> Agent:
@@ -39,7 +39,8 @@ def list_agents(session: Session, *, team: str = "", state: str = "", queue: str
 def agent_document(agent: Agent) -> dict[str, Any]:
     """The contract's `agent`, with what he chose (``status``) beside what the system sees (``state``).
 
-    ``skills`` and ``penalties`` stand there where he has any.
+    ``call_id`` (the call that he is offered, talks in or wraps up), ``skills`` and ``penalties`` stand there where he
+    has any.
     """
     return {
         "ext": agent.ext,
@@ -52,6 +53,7 @@ def agent_document(agent: Agent) -> dict[str, Any]:
         "connect": str(agent.connect),
         "status": str(agent.status),
         "pause_reason": agent.pause_reason,
+        **({"call_id": agent.call_id} if agent.call_id else {}),
         **{key: value for key in ("skills", "penalties") if (value := dict(getattr(agent, key)))},
     }
 
@@ -64,8 +66,10 @@ def withdrawn_accounts(session: Session) -> set[str]:
 
 
 def find_queue(session: Session, name: str) -> Queue:
-    """The queue of a name. Raises NotFound."""
+    """The queue of a name; that of own calls is there without a row. Raises NotFound."""
     queue = session.scalars(select(Queue).where(col(Queue.name) == name)).first()
+    if queue is None and name == OUTBOUND_QUEUE:
+        return Queue(name=name, options=QueueOptions().model_dump(mode="json"))
     if queue is None:
         raise NotFound("queue", name)
     return queue

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,7 +16,9 @@ from contact_center.clock import iso
 from contact_center.errors import NotFound, UsageError
 from contact_center.law.places import Places
 from contact_center.models import Agent, Attempt, Call, Campaign, Lead, Queue
+from contact_center.options import OUTBOUND_QUEUE
 from contact_center.ratings.worth import value_of
+from contact_center.store.queries_called_back import being_called_back, callback_so_far
 from contact_center.store.queries_callers import caller_so_far
 from contact_center.terms import CallKind, Direction, Outcome
 from contact_center.timeline import Answered, CallLog, Connected, Ended, Header, Rang, fold
@@ -30,6 +32,8 @@ COLUMNS = (
     *("answer_to_agent_seconds", "hung_up_by", "call_state", "disposition", "comment"),
 )
 """What `call list` shows in a file: the record without its nested parts."""
+RATED_COLUMNS = ("rating", "rating_value", "categories", "value", "call_score", "agent_score")
+"""What `call export` adds, from the nested parts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +75,13 @@ def check_names(session: Session, wanted: CallFilter) -> None:
         ("campaign", wanted.campaign, Campaign.name, Call.campaign),
         ("queue", wanted.queue, Queue.name, Call.queue),
     ):
-        if name and not any(
-            session.scalars(select(col(place)).where(col(place) == name).limit(1)).first() for place in (kept, column)
+        if (
+            name
+            and name != OUTBOUND_QUEUE
+            and not any(
+                session.scalars(select(col(place)).where(col(place) == name).limit(1)).first()
+                for place in (kept, column)
+            )
         ):
             raise NotFound(what, name[:60])
 
@@ -132,12 +141,21 @@ def call_document(call: Call) -> dict[str, Any]:
     }
 
 
+def exported(document: dict[str, Any]) -> Iterator[Any]:
+    """A call as a row of `call export`: COLUMNS, then RATED_COLUMNS."""
+    yield from (document[name] for name in COLUMNS)
+    rating, value = document["rating"] or {}, document["value"] or {}
+    yield from (rating.get("option"), rating.get("value"))
+    yield ", ".join(f"{category['number']} {category['name']}" for category in document["categories"])
+    yield from (value.get("amount"), document["call_score"], document["agent_score"])
+
+
 def live_document(session: Session, call: Call, now: datetime, language: str) -> dict[str, Any]:
     """The same of a call that is up: its story so far, ``ended_at`` null and spans counted up to now."""
     document = call_document(call)
-    attempt = session.scalars(select(Attempt).where(col(Attempt.call_id) == call.id)).first()
     if call.ended_at is not None:
-        return document
+        return document | callback_so_far(session, call, now, language) if call.kind == CallKind.CALLBACK else document
+    attempt = session.scalars(select(Attempt).where(col(Attempt.call_id) == call.id)).first()
     if call.direction == Direction.INBOUND:
         return document | caller_so_far(session, call, now, language)
     if attempt is None:
@@ -148,6 +166,17 @@ def live_document(session: Session, call: Call, now: datetime, language: str) ->
     document |= {key: so_far[key] for key in (*told, "timeline")}
     document["attempts"] = [{**so_far["attempts"][0], "outcome": None}]
     return document
+
+
+def listed_documents(session: Session, calls: Sequence[Call], now: datetime, language: str) -> list[dict[str, Any]]:
+    """Calls as `call list` has them: those that are up, and those being called back, with their story so far."""
+    called_back = being_called_back(session) if any(call.kind == CallKind.CALLBACK for call in calls) else set()
+    return [
+        live_document(session, call, now, language)
+        if call.ended_at is None or call.id in called_back
+        else call_document(call)
+        for call in calls
+    ]
 
 
 def _story(call: Call, attempt: Attempt, agent: str, now: datetime, language: str) -> CallLog:

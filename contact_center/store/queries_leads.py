@@ -6,14 +6,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, or_, select
 from sqlalchemy.orm import Session
 from sqlmodel import col
 
 from contact_center.clock import iso
 from contact_center.errors import NotFound, UsageError
 from contact_center.law.places import Places
+from contact_center.lead_filter import checked_filter
 from contact_center.models import Attempt, Campaign, DncEntry, Lead
+from contact_center.store.filter_sql import clause
+from contact_center.store.lead_numbers import leads_with, numbers_document
 from contact_center.store.queries import campaign_id, find_campaign
 from contact_center.terms import LeadState
 
@@ -23,12 +26,16 @@ SORTS = ("id", "number", "priority", "attempts", "next_attempt_at", "state")
 
 @dataclass(frozen=True, slots=True)
 class LeadFilter:
-    """Which leads; empty fields mean all. ``sort``: one of SORTS, with ``-`` in front for the other way."""
+    """Which leads; empty fields mean all. ``sort``: one of SORTS, with ``-`` in front for the other way.
+
+    ``wanted``: an expression, as of a campaign's ``filter``.
+    """
 
     campaign: str = ""
     state: str = ""
     number: str = ""
     sort: str = "id"
+    wanted: str = ""
 
 
 def find_lead(session: Session, lead_id: int) -> Lead:
@@ -71,9 +78,18 @@ def lead_document(lead: Lead, campaign: str) -> dict[str, Any]:
         "dials": lead.dials,
         "timezones": list(Places.of_key(lead.zones).zones) if lead.zones else [],
         "reason": lead.reason or None,
+        "callback_at": iso(lead.callback_at),
+        "callback_agent": lead.callback_agent or None if lead.callback_at else None,
+        "expires_at": iso(lead.expires_at),
         "created_at": iso(lead.created_at),
         "closed_at": iso(lead.closed_at),
     }
+
+
+def lead_story(session: Session, lead: Lead, campaign: str) -> dict[str, Any]:
+    """One lead with all of its numbers and its dials, as `lead show` has it."""
+    document = lead_document(lead, campaign) | {"numbers": numbers_document(session, lead)}
+    return document | {"history": lead_attempts(session, lead.id or 0)}
 
 
 def lead_attempts(session: Session, lead_id: int) -> list[dict[str, Any]]:
@@ -82,6 +98,7 @@ def lead_attempts(session: Session, lead_id: int) -> list[dict[str, Any]]:
     return [
         {
             "n": row.n,
+            "number": row.number,
             "call_id": row.call_id,
             "at": iso(row.intent_at),
             "outcome": row.outcome or str(row.state),
@@ -123,8 +140,18 @@ def _filtered(session: Session, wanted: LeadFilter) -> Select[Lead]:
             raise UsageError(f"The state {wanted.state!r} is not known; one of {', '.join(LeadState)} is wanted.")
         query = query.where(col(Lead.state) == wanted.state)
     if wanted.number:
-        query = query.where(col(Lead.number) == wanted.number)
+        with_it = col(Lead.id).in_(leads_with(session, [wanted.number]))
+        query = query.where(or_(col(Lead.number) == wanted.number, with_it))
+    if wanted.wanted:
+        query = query.where(clause(_checked(wanted.wanted), session.get_bind().dialect.name))
     return query
+
+
+def _checked(words: str) -> str:
+    try:
+        return checked_filter(words)
+    except ValueError as error:
+        raise UsageError(f"The filter {words[:40]!r} is not allowed: {error}.") from None
 
 
 def _order(sort: str) -> Iterator[Any]:

@@ -11,6 +11,7 @@ from sqlmodel import col
 
 from contact_center.models import Call
 from contact_center.store.own_facts import AGENT, CUSTOMER, EXT
+from contact_center.store.talk_facts import talk_of_record
 from contact_center.terms import CallKind
 
 OWN_KINDS = (CallKind.MANUAL.value, CallKind.INTERNAL.value)
@@ -18,7 +19,10 @@ OWN_KINDS = (CallKind.MANUAL.value, CallKind.INTERNAL.value)
 
 @dataclass(frozen=True, slots=True)
 class OpenOwn:
-    """An own call whose end was never written."""
+    """An own call whose end was never written. ``talk``: who had the number so far (story_kept), where it moved.
+
+    ``ring_seconds``: how long it rang there.
+    """
 
     call_id: str
     kind: CallKind
@@ -28,6 +32,8 @@ class OpenOwn:
     channel_id: str
     started_at: datetime
     answered_at: datetime | None
+    talk: tuple[dict[str, str], ...] = ()
+    ring_seconds: float = 0.0
 
 
 def open_own(session: Session) -> list[OpenOwn]:
@@ -47,6 +53,8 @@ def open_own(session: Session) -> list[OpenOwn]:
             channel_id=str(call.record.get(CUSTOMER) or ""),
             started_at=call.started_at,
             answered_at=call.answered_at,
+            talk=talk_of_record(call.record),
+            ring_seconds=call.ring_seconds,
         )
         for call in calls
     ]

@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
-    Connection,
     String,
-    TextClause,
     bindparam,
     case,
     cast,
     func,
     or_,
     select,
-    text,
     type_coerce,
 )
 from sqlalchemy.orm import Session
 
 from contact_center.clock import iso
 from contact_center.law.abandonment import MACHINE_CODES
-from contact_center.models import Attempt, Call, Instant, Lead, PaceHistory
-from contact_center.store.claim_sql import CLASSES, LeadClass, pairs
+from contact_center.models import Attempt, Call, Lead, PaceHistory
+from contact_center.store.claim_heads import first_ids, heads
 from contact_center.store.tables import table_of
 from contact_center.terms import AmdStatus, Outcome
 
@@ -170,50 +166,16 @@ def coming_leads(
     session: Session, campaign_id: int, open_zones: Collection[str] | None, now: datetime, few: int
 ) -> list[ComingLead]:
     """The first ``few`` leads in the dialling order, as a claim would see them now. Nothing is locked."""
-    connection = session.connection()
     zones = None if open_zones is None else frozenset(open_zones)
     ids: list[int] = []
-    for lead_class in CLASSES:
-        for priority, here in pairs(connection, lead_class, campaign_id, zones):
-            if len(ids) < few:
-                ids += _first_ids(connection, lead_class, campaign_id, priority, here, now, few - len(ids))
+    for head in heads(session, campaign_id, zones, now):
+        ids += first_ids(session, campaign_id, head, now, few - len(ids))
         if len(ids) >= few:
             break
-    found = {row.id: _coming(row) for row in connection.execute(_COMING, {"p_ids": ids})} if ids else {}
+    found = {row.id: _coming(row) for row in session.connection().execute(_COMING, {"p_ids": ids})} if ids else {}
     return [found[id_] for id_ in ids if id_ in found]
 
 
 def _coming(row: Any) -> ComingLead:
     last = row.disposition if row.attempts else ""
     return ComingLead(row.id, row.number, row.zones, row.attempts, last, row.last_at)
-
-
-def _first_ids(
-    connection: Connection,
-    lead_class: LeadClass,
-    campaign_id: int,
-    priority: int,
-    zones: Sequence[str],
-    now: datetime,
-    few: int,
-) -> list[int]:
-    """Zone by zone, since only so the index gives the first ones without a sort of all of them."""
-    statement = _first_of_zone(lead_class, connection.dialect.name)
-    parameters: dict[str, Any] = {"campaign": campaign_id, "priority": priority, "few": few}
-    if lead_class.is_timed:
-        parameters["now"] = now
-    rows = [row for zone in zones for row in connection.execute(statement, {**parameters, "zone": zone})]
-    rows.sort(key=lambda row: (str(row.sort_key), row.id) if lead_class.is_timed else ("", -row.id))
-    return [row.id for row in rows[:few]]
-
-
-@cache
-def _first_of_zone(lead_class: LeadClass, dialect: str) -> TextClause:
-    due = "AND next_attempt_at <= :now" if lead_class.is_timed else ""
-    statement = text(f"""
-        SELECT id, {lead_class.key} AS sort_key FROM {lead_class.table(dialect)}
-        WHERE campaign_id = :campaign AND {lead_class.where} AND zones = :zone AND priority = :priority {due}
-            AND NOT EXISTS (SELECT 1 FROM attempt WHERE attempt.live_number = lead.number)
-        ORDER BY {lead_class.order} LIMIT :few
-    """)
-    return statement.bindparams(bindparam("now", type_=Instant())) if lead_class.is_timed else statement

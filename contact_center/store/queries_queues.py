@@ -12,11 +12,15 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from sqlmodel import col
 
+from contact_center import story
 from contact_center.clock import iso
 from contact_center.models import Agent, Call, Queue, QueueVisit
 from contact_center.queues.figures import Visit, figures, header
 from contact_center.store.call_facts import CHANNEL
 from contact_center.store.queries_agents import queue_document, queue_options
+from contact_center.store.queries_callers import told_by
+from contact_center.store.talk_facts import HEARD, talk_of_record
+from contact_center.story_kept import heard
 from contact_center.terms import Direction
 
 
@@ -37,7 +41,11 @@ class OpenVisit:
 
 @dataclass(frozen=True, slots=True)
 class OpenInbound:
-    """A caller's call whose end was never written: he is adopted if his channel lives, else his story is closed."""
+    """A caller's call whose end was never written: he is adopted if his channel lives, else his story is closed.
+
+    ``talk``: who had him so far (story_kept), where he was given away.
+    ``before``: what is known of the time before ``visit``. ``ring_seconds``: how long his agent's phone rang.
+    """
 
     call_id: str
     channel_id: str
@@ -47,6 +55,9 @@ class OpenInbound:
     queue: str
     visit: OpenVisit | None
     visits: int
+    talk: tuple[dict[str, str], ...] = ()
+    before: tuple[story.Event, ...] = ()
+    ring_seconds: float = 0.0
 
 
 def open_inbound(session: Session) -> list[OpenInbound]:
@@ -72,6 +83,9 @@ def open_inbound(session: Session) -> list[OpenInbound]:
                 queue=call.queue,
                 visit=_open_visit(last) if last else None,
                 visits=len(visits),
+                talk=talk_of_record(call.record),
+                ring_seconds=call.ring_seconds,
+                before=(*heard(call.record.get(HEARD) or ()), *told_by(session, visits[:-1] if last else visits)),
             )
         )
     return found

@@ -13,7 +13,7 @@ from sqlmodel import col
 
 from contact_center.clock import iso
 from contact_center.models import Campaign, TrunkNote
-from contact_center.store.claim_sql import CLASSES, earliest, pairs
+from contact_center.store.claim_sql import CLASSES, soonest, zones_in
 from contact_center.store.claims import lead_counts
 from contact_center.store.queries import (
     campaign_id,
@@ -73,13 +73,8 @@ def snapshot(session: Session, campaign: Campaign, counted: Totals, now: datetim
 
 
 def next_retries(session: Session, campaign: int) -> list[datetime]:
-    """When leads that wait are due next: the first of each zone and priority, from the heads of the indexes."""
-    connection = session.connection()
-    moments: list[datetime] = []
-    for lead_class in CLASSES:
-        if lead_class.is_timed:
-            for priority, zones in pairs(connection, lead_class, campaign, None):
-                for zone in zones:
-                    at = earliest(connection, lead_class, campaign, priority, [zone])
-                    moments += [at] if at is not None else []
-    return sorted(moments)[:NEXT_RETRIES]
+    """When leads that wait are due next."""
+    timed = [one for one in CLASSES if one.is_timed]
+    places = {one.index: zones_in(session, one, campaign) for one in timed}
+    coming = [soonest(session, one, campaign, places[one.index], NEXT_RETRIES) for one in timed]
+    return sorted(at for moments in coming for at in moments)[:NEXT_RETRIES]

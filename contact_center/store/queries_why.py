@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -13,19 +13,26 @@ from sqlalchemy import bindparam, func, select, text
 from sqlalchemy.orm import Session
 from sqlmodel import col
 
+from contact_center.attempt_rules import AttemptRules
 from contact_center.carriers import Carriers
 from contact_center.clock import iso
+from contact_center.errors import typed
 from contact_center.law.places import Places
 from contact_center.law.windows import is_open, next_opening
+from contact_center.local_presence import area_of, caller_id_for
 from contact_center.models import Agent, Attempt, Campaign, Instant, Lead, TrunkNote
 from contact_center.options import CampaignOptions
 from contact_center.own_agents import BUSY
 from contact_center.settings import Settings
 from contact_center.store.admin_dnc import blocked_numbers
 from contact_center.store.carriage import NOT_CARRIED, not_carried_count
-from contact_center.store.claim_sql import CLASSES, LeadClass
+from contact_center.store.claim_sql import CLASSES, LeadClass, asked_of
 from contact_center.store.claims import campaign_exhausted, next_due_at, zones_of
+from contact_center.store.filter_sql import condition
 from contact_center.store.law_why import LawReason, why_law_holds, why_law_slows
+from contact_center.store.lead_numbers import next_number, numbers_of
+from contact_center.store.lead_why import Reason, ended, left_out, left_out_of, promised
+from contact_center.store.preview_why import all_let_pass, let_pass
 from contact_center.store.queries import (
     campaign_id,
     campaign_options,
@@ -40,19 +47,6 @@ COUNTED_AHEAD = 100_000
 """Leads in front are counted no further than this."""
 
 _OPEN = [state for state in AttemptState if state.is_open]
-
-
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """One rule that speaks. ``binds``: it holds the lead back; otherwise it only explains."""
-
-    rule: str
-    detail: str
-    binds: bool = True
-
-    def as_json(self) -> dict[str, str]:
-        """The contract's form."""
-        return {"rule": self.rule, "detail": self.detail}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,24 +69,29 @@ def why_lead(session: Session, lead: Lead, seen: Circumstances) -> list[Reason]:
     campaign = session.get(Campaign, lead.campaign_id)
     assert campaign is not None
     options, is_preview = campaign_options(campaign), campaign.mode == CampaignMode.PREVIEW
-    carriers = Carriers.of(seen.settings, options.trunk)
+    carriers, rules = Carriers.of(seen.settings, options.trunk), AttemptRules.of(options, seen.settings.site)
     own = list(_ended(lead, carriers))
     if own:
         return own
     reasons = [
         *_campaign_state(campaign),
-        *_forbidden(session, lead, options),
-        *_not_carried(lead, carriers),
-        *_by_law(why_law_holds(session, lead, options, seen.now, agent_is_sure=is_preview)),
+        *_forbidden(session, lead, options, carriers),
+        *_not_carried(session, lead, carriers),
+        *left_out(lead, options),
+        *ended(lead, options, seen.now),
+        *_by_law(why_law_holds(session, lead, options, seen.now, agent_is_sure=is_preview, own=rules)),
         *_not_due(lead, seen),
         *_own_agent(session, lead, options, seen),
+        *promised(session, lead, options, seen.now, seen.site_zone),
         *_line(session, lead),
+        *_numbers(session, lead),
         *around(session, campaign, options, seen),
+        *(let_pass(session, campaign, lead, seen.now, seen.site_zone) if is_preview else ()),
     ]
     if not any(reason.binds for reason in reasons):
         reasons += _others_first(session, lead, options, seen)
         reasons += _last_pace(session, campaign)
-    return reasons
+    return [*reasons, *_area(lead, options)]
 
 
 def why_campaign(session: Session, campaign: Campaign, seen: Circumstances) -> list[Reason]:
@@ -103,10 +102,14 @@ def why_campaign(session: Session, campaign: Campaign, seen: Circumstances) -> l
         reasons.append(Reason("no_leads", "No lead is left that waits to be called."))
     else:
         reasons += _nothing_due(session, campaign, options, seen)
+    reasons += left_out_of(session, campaign_id(campaign), options)
     if held := not_carried_count(session, campaign_id(campaign)):
         noun = "lead is" if held == 1 else "leads are"
         reasons.append(Reason("not_carried", f"{held} {noun} closed: {NOT_CARRIED}.", binds=False))
     reasons += around(session, campaign, options, seen)
+    if campaign.mode == CampaignMode.PREVIEW:
+        places = _open_places(zones_of(session, campaign_id(campaign)), options, seen)
+        reasons += all_let_pass(session, campaign, places, seen.now, seen.site_zone)
     reasons += _by_law(why_law_slows(session, campaign, seen.now, seen.site_zone))
     reasons += _last_pace(session, campaign)
     return reasons
@@ -120,9 +123,30 @@ def around(session: Session, campaign: Campaign, options: CampaignOptions, seen:
     yield from _agents(session, campaign)
 
 
-def _not_carried(lead: Lead, carriers: Carriers) -> Iterator[Reason]:
+def _area(lead: Lead, options: CampaignOptions) -> Iterator[Reason]:
+    if area := area_of(lead.number, options.caller_ids):
+        shown = caller_id_for(lead.number, options.caller_ids, "")
+        yield Reason("caller_id", f"It is shown {shown}, the caller ID of its area {area} (caller_ids).", binds=False)
+
+
+def _not_carried(session: Session, lead: Lead, carriers: Carriers) -> Iterator[Reason]:
     if not carriers.carry(lead.number):
-        yield Reason("not_carried", carriers.why_not(lead.number))
+        yield _of_number(session, lead, carriers, Reason("not_carried", carriers.why_not(lead.number)))
+
+
+def _of_number(session: Session, lead: Lead, carriers: Carriers, reason: Reason) -> Reason:
+    """The reason, which does not bind where the lead has another number that may be called."""
+    other = next_number(session, lead, lead.campaign_id, carry=carriers.carry, without=lead.number)
+    return replace(reason, detail=f"{reason.detail} {other} is called instead.", binds=False) if other else reason
+
+
+def _numbers(session: Session, lead: Lead) -> Iterator[Reason]:
+    rows = numbers_of(session, lead)
+    if not rows:
+        return
+    place = next((f" (number {row.position} of {len(rows)})" for row in rows if row.number == lead.number), "")
+    left_out = "".join(f" {row.number} is left out: {row.left_out}." for row in rows if row.left_out)
+    yield Reason("numbers", f"{lead.number} is dialled next{place}.{left_out}", binds=False)
 
 
 def _ended(lead: Lead, carriers: Carriers) -> Iterator[Reason]:
@@ -149,13 +173,14 @@ def _campaign_state(campaign: Campaign) -> Iterator[Reason]:
         verb = "resume" if campaign.state == CampaignState.PAUSED else "start"
         yield Reason(
             "campaign_not_running",
-            f"Campaign {campaign.name} is {campaign.state}; `callwright campaign {verb} {campaign.name}` runs it.",
+            f"Campaign {campaign.name} is {campaign.state}; "
+            f"`callwright campaign {verb} {typed(campaign.name)}` runs it.",
         )
 
 
-def _forbidden(session: Session, lead: Lead, options: CampaignOptions) -> Iterator[Reason]:
+def _forbidden(session: Session, lead: Lead, options: CampaignOptions, carriers: Carriers) -> Iterator[Reason]:
     if blocked_numbers(session, [lead.number], lead.campaign_id):
-        yield Reason("dnc", "The number is on the do-not-call list.")
+        yield _of_number(session, lead, carriers, Reason("dnc", "The number is on the do-not-call list."))
     if options.max_attempts and lead.attempts >= options.max_attempts:
         yield Reason("attempts_used_up", f"All {options.max_attempts} attempts are used up (max_attempts).")
 
@@ -168,8 +193,9 @@ def _by_law(found: Iterable[LawReason]) -> Iterator[Reason]:
 def _not_due(lead: Lead, seen: Circumstances) -> Iterator[Reason]:
     if lead.state == LeadState.DUE and lead.next_attempt_at and lead.next_attempt_at > seen.now:
         last = f" after {lead.disposition}" if lead.disposition else ""
+        because = f" ({lead.reason})" if lead.reason else ""
         when = _local(lead.next_attempt_at, lead.zones or seen.site_zone)
-        yield Reason("not_due", f"The next attempt{last} is due at {when}.")
+        yield Reason("not_due", f"The next attempt{last} is due at {when}{because}.")
 
 
 def _own_agent(session: Session, lead: Lead, options: CampaignOptions, seen: Circumstances) -> Iterator[Reason]:
@@ -204,8 +230,11 @@ def _trunks(session: Session, options: CampaignOptions, seen: Circumstances) -> 
     for name in names:
         note, trunk = notes.get(name), seen.settings.trunk[name]
         free = trunk.max_channels - trunk.reserve_inbound
-        if note and note.state != "up":
-            since = _local(note.since_at, seen.site_zone)
+        since = _local(note.since_at, seen.site_zone) if note else ""
+        if note and note.state == "capped":
+            told = f"Trunk {name} takes no more calls since {since}: {note.reason}; `callwright trunk set` raises it."
+            held.append(Reason("trunk_capped", told))
+        elif note and note.state != "up":
             held.append(Reason("trunk_down", f"Trunk {name} is {note.state} since {since}: {note.reason}."))
         elif used.get(name, 0) >= free:
             held.append(Reason("trunk_full", f"Trunk {name} has {used[name]} of its {free} channels in use."))
@@ -233,7 +262,7 @@ def _others_first(session: Session, lead: Lead, options: CampaignOptions, seen: 
         noun = "lead comes" if ahead == 1 else "leads come"
         yield Reason(
             "others_first",
-            f"{number} {noun} first (served before, then new ones, newest first, then retries).",
+            f"{number} {noun} first (promised or served before, then new ones, newest first, then retries).",
             binds=False,
         )
 
@@ -275,8 +304,10 @@ def _count(
         parameters |= {"priority": lead.priority, "id": lead.id}
         if lead_class.is_timed:
             parameters["due"] = lead.next_attempt_at
-    query = text(
-        f"SELECT count(*) FROM (SELECT 1 FROM lead WHERE {' AND '.join(conditions)} LIMIT :most) AS ahead"
+    asked = condition(asked_of(session, lead.campaign_id)[1], session.get_bind().dialect.name)
+    where = f"{' AND '.join(conditions)}{asked.sql}"
+    query = asked.bind(
+        text(f"SELECT count(*) FROM (SELECT 1 FROM lead WHERE {where} LIMIT :most) AS ahead")
     ).bindparams(bindparam("zones", expanding=True))
     instants = [bindparam(name, type_=Instant()) for name in ("now", "due") if name in parameters]
     return int(session.connection().execute(query.bindparams(*instants), parameters).scalar_one())

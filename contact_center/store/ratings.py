@@ -15,7 +15,7 @@ from contact_center.errors import CallwrightError, NotFound, UsageError
 from contact_center.models import Call, Campaign, Queue
 from contact_center.models_ratings import RatingGroupRow, RatingOptionRow
 from contact_center.ratings.choices import RatingGroup, RatingOption
-from contact_center.store.admin import By, checked_name, checked_text, shown
+from contact_center.store.admin import By, checked_label, checked_text, shown
 from contact_center.store.changes import add_audit
 from contact_center.store.queries_calls import find_call
 from contact_center.store.rating_acts import RatingAct, agent_of_call, put_rating
@@ -49,7 +49,7 @@ def checked_group(session: Session, name: str) -> None:
 
 def add_group(session: Session, by: By, name: str, *, speech: bool) -> RatingGroupRow:
     """A new group without options. Raises UsageError."""
-    checked_name(name, "rating group")
+    name = checked_label(name, "rating group")
     if session.scalars(select(RatingGroupRow).where(col(RatingGroupRow.name) == name)).first() is not None:
         raise UsageError(f"There is already a rating group {name}; choose another name.")
     row = RatingGroupRow(name=name, speech=speech)

@@ -10,8 +10,10 @@ from sqlalchemy import bindparam, select, text, update
 from sqlalchemy.orm import Session
 
 from contact_center.models import TIMELESS, Agent, Attempt, Call, Campaign, Lead
+from contact_center.own_agents import promised_to
 from contact_center.store.changes import add_event
 from contact_center.store.tables import table_of
+from contact_center.store.talk_facts import talk_of_record
 from contact_center.terms import AgentConnect, AgentState, AgentStatus, AttemptState, CallKind, LeadState
 
 _LEAD, _ATTEMPT, _CALL = table_of(Lead), table_of(Attempt), table_of(Call)
@@ -34,7 +36,8 @@ class OpenAttempt:
     """An attempt whose end was never written: adopt it if its channel lives, else close it; never repeat it.
 
     ``attempts`` are those the lead has used, this one included; ``last_agent`` and ``zones`` are the lead's.
-    ``queued_at``: when it came into the dialer's queue.
+    ``queued_at``: when it came into the dialer's queue. ``talk``: who had the customer so far (story_kept), where
+    he was given away. ``promised``: the agent with whom this very call was promised.
     """
 
     attempt_id: int
@@ -60,6 +63,8 @@ class OpenAttempt:
     fields: dict[str, Any]
     zones: str
     queued_at: datetime | None = None
+    talk: tuple[dict[str, str], ...] = ()
+    promised: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +104,14 @@ def open_attempts(session: Session) -> list[OpenAttempt]:
             _ATTEMPT,
             _CAMPAIGN.c.name.label("campaign"),
             _CALL.c.kind,
+            _CALL.c.record.label("call_record"),
             _CALL.c.started_at.label("queued_at"),
             _LEAD.c.last_agent,
             _LEAD.c.attempts,
             _LEAD.c.fields,
             _LEAD.c.zones,
+            _LEAD.c.callback_at,
+            _LEAD.c.callback_agent,
         )
         .join(_CAMPAIGN, _CAMPAIGN.c.id == _ATTEMPT.c.campaign_id)
         .join(_LEAD, _LEAD.c.id == _ATTEMPT.c.lead_id)
@@ -136,6 +144,8 @@ def open_attempts(session: Session) -> list[OpenAttempt]:
             fields=dict(row.fields),
             zones=row.zones,
             queued_at=row.queued_at,
+            talk=talk_of_record(row.call_record),
+            promised=promised_to(row),
         )
         for row in rows
     ]

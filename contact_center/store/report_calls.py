@@ -22,6 +22,8 @@ from contact_center.store.queries_calls import call_document
 
 Document = dict[str, Any]
 MOST_ROWS = 100_000
+PAGE_ROWS = 500
+"""Read at once, so that a long report needs no more memory than a short one."""
 DEFAULT_ROWS = 1000
 DEFAULT_SORT = "triggerDatetime-desc"
 DEFAULT_DISPLAY = ("triggerDatetime", "srcPhoneNumber", "callState")
@@ -90,6 +92,18 @@ FIELDS: Mapping[str, Callable[[Document, ZoneInfo], Any]] = {
     "agentScore": _plain("agent_score"),
     "contextId": _inside("matching", "context_id"),
 }
+_TRACKERS = {
+    "rowId": "callId",
+    "destPhoneNumber": "dstPhoneNumber",
+    "dgrpName": "queueName",
+    "operatorRef": "agentName",
+    "queueDuration": "waitDuration",
+    "ringTime": "ringDuration",
+    "bridgeDuration": "talkDuration",
+    "vid": "contextId",
+}
+"""Further names that call trackers have for the same."""
+FIELDS = {**FIELDS, **{name: FIELDS[same] for name, same in _TRACKERS.items()}}
 """What ``display[]`` may name."""
 
 SORTS: Mapping[str, Any] = {
@@ -108,18 +122,23 @@ SORTS: Mapping[str, Any] = {
     "ringDuration": Call.ring_seconds,
     "talkDuration": Call.talk_seconds,
 }
+SORTS = {**SORTS, **{name: SORTS[same] for name, same in _TRACKERS.items() if same in SORTS}}
 """What ``sort[]`` may name, followed by -asc or -desc."""
 
 
 @dataclass(frozen=True, slots=True)
 class CallsWanted:
-    """Checked by :meth:`checked`; ``since`` and ``until`` bound the beginning of the call, None is no bound."""
+    """Checked by :meth:`checked`; ``since`` and ``until`` bound the beginning of the call, None is no bound.
+
+    ``offset``: so many calls are passed over first.
+    """
 
     display: tuple[str, ...] = DEFAULT_DISPLAY
     sort: tuple[tuple[str, bool], ...] = ((DEFAULT_SORT.partition("-")[0], True),)
     limit: int = DEFAULT_ROWS
     since: datetime | None = None
     until: datetime | None = None
+    offset: int = 0
 
     @classmethod
     def checked(
@@ -129,6 +148,7 @@ class CallsWanted:
         limit: int,
         since: datetime | None = None,
         until: datetime | None = None,
+        offset: int = 0,
     ) -> CallsWanted:
         """Raises UsageError naming what is not known and what is."""
         for name in display:
@@ -137,7 +157,7 @@ class CallsWanted:
         if not 1 <= limit <= MOST_ROWS:
             raise UsageError(f"limit={limit} is not allowed: 1 to {MOST_ROWS} is wanted.")
         orders = tuple(_order(text) for text in sort or (DEFAULT_SORT,))
-        return cls(tuple(display) or DEFAULT_DISPLAY, orders, limit, since, until)
+        return cls(tuple(display) or DEFAULT_DISPLAY, orders, limit, since, until, offset)
 
 
 def _order(text: str) -> tuple[str, bool]:
@@ -153,7 +173,7 @@ def calls_report(
     session: Session, wanted: CallsWanted, zone: str, seen: Callable[[Document], Document] = lambda document: document
 ) -> list[Document]:
     """A row for each call that is over: the names asked for, in their order. ``seen``: as the asker may see a call."""
-    query = select(Call).where(col(Call.ended_at).is_not(None)).limit(wanted.limit)
+    query = select(Call).where(col(Call.ended_at).is_not(None)).limit(wanted.limit).offset(wanted.offset)
     if wanted.since is not None:
         query = query.where(col(Call.started_at) >= wanted.since)
     if wanted.until is not None:
@@ -163,6 +183,6 @@ def calls_report(
         column: Any = col(SORTS[name])
         order.append(column.desc() if descending else column.asc())
     local = ZoneInfo(zone)
-    rows = session.scalars(query.order_by(*order, col(Call.id)))
+    rows = session.scalars(query.order_by(*order, col(Call.id)).execution_options(yield_per=PAGE_ROWS))
     documents = (seen(call_document(call)) for call in rows)
     return [{name: FIELDS[name](document, local) for name in wanted.display} for document in documents]

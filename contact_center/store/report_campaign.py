@@ -21,6 +21,7 @@ from contact_center.law.abandonment import MACHINE_CODES, Stretch
 from contact_center.models import Attempt, Call, Campaign, Lead
 from contact_center.store.agent_spans import TeamTime, campaign_spans, known_since
 from contact_center.store.claims import lead_counts
+from contact_center.store.expiry import expired_count
 from contact_center.store.ledgers import Ledger, campaign_rules, tally
 from contact_center.store.queries import campaign_id, campaign_options
 from contact_center.store.queries_pace import odds_report
@@ -75,6 +76,7 @@ def _leads(session: Session, key: int, asked: Stretch) -> dict[str, Any]:
         "dialled": row.dialled,
         "penetration": _rounded(metrics.share(row.dialled, loaded)),
         "reached": row.reached,
+        "expired": expired_count(session, key),
         "by_state": lead_counts(session, key),
     }
 

@@ -33,8 +33,8 @@ def matching_report(session: Session, since: datetime, until: datetime) -> dict[
     """
     rows = matching_rows(session, since, until)
     return {
-        "from": iso(since),
-        "to": iso(until),
+        "since_at": iso(since),
+        "until_at": iso(until),
         **_counts(rows),
         "usual": {"least": USUAL_SHARES[0], "most": USUAL_SHARES[1]},
         "verdict": _judged(_counts(rows)["share"]),

@@ -1,4 +1,4 @@
-"""`report ratings` and `report goals`: what calls are rated, who rates and who hangs up first, and goals reached."""
+"""`report ratings` and `report goals`: what calls are rated and worth, who rates and hangs up first, goals reached."""
 
 from __future__ import annotations
 
@@ -51,7 +51,8 @@ class _Habit:
 def ratings_report(session: Session, since: datetime, until: datetime) -> dict[str, Any]:
     """The ratings in force of the calls begun in a stretch of time, by channel and by agent, and agents' habits.
 
-    A call has one rating, the newest: to rate it anew moves its count from one option to another.
+    A call has one rating, the newest: to rate it anew moves its count from one option to another. Categories are those
+    that were set by hand, by channel; a call's own sum counts where it has one category, else the categories' values.
     """
     channels: dict[tuple[str, str], _Sum] = defaultdict(_Sum)
     agents: dict[tuple[str, str], _Sum] = defaultdict(_Sum)
@@ -63,12 +64,13 @@ def ratings_report(session: Session, since: datetime, until: datetime) -> dict[s
             sums[key, rating.option].add(rating.value)
         total.add(rating.value)
     return {
-        "from": iso(since),
-        "to": iso(until),
+        "since_at": iso(since),
+        "until_at": iso(until),
         "total": total.count,
         "value": f"{total.value:.2f}",
         "channels": _rows("channel", channels),
         "agents": _rows("agent", agents),
+        "categories": _categories(session, since, until, sources),
         "habits": _habits(session, since, until, names),
     }
 
@@ -96,6 +98,25 @@ def _rows(key: str, sums: Mapping[tuple[str, str], _Sum]) -> list[dict[str, Any]
     return [
         {key: name, "option": option, "count": sum_.count, "value": f"{sum_.value:.2f}"}
         for (name, option), sum_ in sorted(sums.items())
+    ]
+
+
+def _categories(session: Session, since: datetime, until: datetime, sources: Mapping[str, str]) -> list[dict[str, Any]]:
+    sums: dict[tuple[str, str], _Sum] = defaultdict(_Sum)
+    rows = session.execute(
+        select(col(Call.queue), col(Call.record), col(CallMatch.source))
+        .outerjoin(CallMatch, col(CallMatch.call_id) == col(Call.id))
+        .where(col(Call.started_at) >= since, col(Call.started_at) < until, col(Call.ended_at).is_not(None))
+    )
+    for queue, record, source in rows:
+        found = record.get("categories") or ()
+        own = record.get("explicit_value") if len(found) == 1 else None
+        for category in found:
+            key = source or sources.get(queue, NO_CHANNEL), str(category["name"])
+            sums[key].add(Decimal(own if own is not None else category["value"]))
+    return [
+        {"channel": channel, "category": name, "count": sum_.count, "value": f"{sum_.value:.2f}"}
+        for (channel, name), sum_ in sorted(sums.items())
     ]
 
 
@@ -161,7 +182,7 @@ def goals_report(session: Session, since: datetime, until: datetime) -> dict[str
         }
         for (goal, option), sum_ in sorted(reached.items())
     ]  # fmt: skip
-    return {"from": iso(since), "to": iso(until), "goals": goals, "log": log}
+    return {"since_at": iso(since), "until_at": iso(until), "goals": goals, "log": log}
 
 
 def _reached(rating: Rating, match: CallMatch | None) -> dict[str, Any]:

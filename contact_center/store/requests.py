@@ -105,7 +105,7 @@ class Request:
         try:
             with link.transaction(writes=self.writes) as (session, transaction):
                 if self.writes:
-                    transaction_id = link.transaction_id(session)
+                    transaction_id = link.transaction_id()
                 result = self.run(session)
                 session.flush()
                 if not self._enter(Phase.COMMITTING):

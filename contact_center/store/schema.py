@@ -103,13 +103,13 @@ def schema_state(url: str | URL) -> SchemaState:
 def require_current(url: str | URL) -> None:
     """Refuse to go on with a database this program must not touch.
 
-    Raises Unreachable when the database is away, UsageError when its schema is not this program's, the file
-    is not a sound database, or it cannot be written to.
+    Raises Unreachable when the database is away or not there yet, UsageError when its schema is not this program's,
+    the file is not a sound database, or it cannot be written to.
     """
     parsed = _parse(url)
     state, where = schema_state(parsed), place(parsed)
     if state.current is None:
-        raise UsageError(f"{where}: there is no Callwright database yet; run `callwright db upgrade`.")
+        raise Unreachable(f"{where}: there is no Callwright database yet; run `callwright db upgrade`.")
     _refuse_newer(state, parsed)
     if not state.is_current:
         raise UsageError(
@@ -162,7 +162,7 @@ def _create_file(url: URL) -> None:
     except FileExistsError:
         return
     except OSError as error:
-        raise UsageError(
+        raise Unreachable(
             f"{file}: the database cannot be created here ({error.strerror}); mend [database] url."
         ) from None
 

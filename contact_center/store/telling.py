@@ -4,16 +4,45 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
+from typing import Protocol
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, exists, func, insert, select, update
 from sqlalchemy.orm import Session
 from sqlmodel import col
 
 from contact_center.models import Outbox
-from contact_center.models_telling import TellCursor, Webhook, WebhookRetry
+from contact_center.models_telling import Analytics, TellCursor, TrackingNumber, Webhook, WebhookRetry
+from contact_center.store.prepared import Prepared
+from contact_center.store.tables import table_of
 
 FORGOTTEN_AFTER = timedelta(days=30)
 """A cursor that nobody has touched for so long belongs to nobody."""
+
+
+_OUTBOX, _WEBHOOK, _TOLD = table_of(Outbox), table_of(Webhook), table_of(Analytics)
+_WHO_IS_TOLD = Prepared(
+    select(
+        select(func.coalesce(func.max(_OUTBOX.c.id), 0)).scalar_subquery().label("newest"),
+        exists(select(_WEBHOOK.c.id).where(_WEBHOOK.c.disabled_at.is_(None))).label("has_hooks"),
+        exists(select(_TOLD.c.id)).label("has_properties"),
+        exists(select(table_of(TrackingNumber).c.number)).label("has_pools"),
+    )
+)
+
+
+class Told(Protocol):
+    """The newest event's id, and who there is to be told of events, if anybody."""
+
+    newest: int
+    has_hooks: bool
+    has_properties: bool
+    has_pools: bool
+
+
+def who_is_told(session: Session) -> Told:
+    """Whether anybody is; asked more than once a second, so without loading them."""
+    found: Told = _WHO_IS_TOLD.first(session, {})
+    return found
 
 
 def newest_event_id(session: Session) -> int:

@@ -42,11 +42,6 @@ class VisitNote:
     session_id: str = ""
 
 
-def has_numbers(session: Session) -> bool:
-    """Whether any number is in a pool, so that calls can be matched at all."""
-    return session.scalars(select(col(TrackingNumber.number)).limit(1)).first() is not None
-
-
 def add_numbers(session: Session, by: By, pool: str, dids: Sequence[str], country: str) -> int:
     """Put numbers (as they are dialled in, so as `did`s are written) into a pool. Raises UsageError."""
     checked_name(pool, "pool")

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from sqlmodel import col
 
-from contact_center.matching.transactions import Order, Visit
+from contact_center.matching.transactions import Order, Visit, Visitor
 from contact_center.models import Call, Outbox
 from contact_center.models_telling import CallMatch, TrackingVisit
 
@@ -30,6 +30,7 @@ class TransactionFacts:
     matched: bool
     visit: Visit | None
     order: Order | None
+    visitor: Visitor
 
 
 def transaction_facts(session: Session, call_id: str, event_id: int) -> TransactionFacts | None:
@@ -62,8 +63,9 @@ def transaction_facts(session: Session, call_id: str, event_id: int) -> Transact
         is_tracked=row is not None,
         is_over=any(event.type == ENDED for event in before),
         matched=row is not None and row.matched,
-        visit=Visit(stored.context_id, stored.url, stored.source) if stored else None,
+        visit=Visit(stored.context_id, stored.url, stored.source, stored.handed_at) if stored else None,
         order=_order(orders[-1]) if orders else None,
+        visitor=Visitor(row.context_id, row.matched, row.offline) if row is not None else Visitor("", False, True),
     )
 
 

@@ -21,6 +21,7 @@ from contact_center.store.changes import gathering_events
 from contact_center.store.errors import OutcomeUnknown, explain, is_conflict, is_trouble, place
 from contact_center.store.inbox import BATCH_FACTS, HURRIED_FACTS, Inbox, Posted
 from contact_center.store.journal import Journal
+from contact_center.store.last_facts import LastFacts
 from contact_center.store.link import Link, LinkLost
 from contact_center.store.prepared import Prepared
 from contact_center.store.pruning import Pruner
@@ -62,9 +63,10 @@ class Worker:
         source: str,
         on_change: Callable[[], None],
         pruner: Pruner,
+        last_facts: LastFacts | None = None,
     ) -> None:
         self.link = link
-        self.inbox = Inbox(source)
+        self.inbox = Inbox(source, last_facts)
         self.pruner = pruner
         self.trouble = ""
         self.quarantined = 0

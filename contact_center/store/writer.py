@@ -25,13 +25,14 @@ from contact_center.ids import new_id
 from contact_center.store.errors import OutcomeUnknown, place
 from contact_center.store.fact import Fact
 from contact_center.store.journal import Entry, Journal
+from contact_center.store.last_facts import LastFacts, left_behind
 from contact_center.store.link import Link
 from contact_center.store.pruning import FIRST_SECONDS, Pruner
 from contact_center.store.pruning_told import KEEP_TRACKING
 from contact_center.store.requests import OUTCOME_SECONDS, Request
 from contact_center.store.worker import Worker
 
-STALL_SECONDS = 0.8
+STALL_SECONDS = 0.7
 """A statement at work for so long makes the database unhealthy."""
 CUT_SECONDS = 3.0
 """A statement at work for so long has its connection cut."""
@@ -66,6 +67,7 @@ class Writer:
         self._stop_seconds = stop_seconds
         self._pruner = Pruner(prune_after_seconds, keep_tracking)
         self._journal: Journal | None = None
+        self._last_facts: LastFacts | None = None
         self._worker: Worker | None = None
         self._thread: threading.Thread | None = None
         self._watcher: asyncio.Task[None] | None = None
@@ -74,7 +76,7 @@ class Writer:
         self._stirred = asyncio.Event()
 
     async def __aenter__(self) -> Self:
-        """Start the thread and store first what an earlier run left in the journal.
+        """Start the thread and store first what an earlier run left in the journal or in memory.
 
         Raises Unreachable when the database does not take it; the journal is kept then.
         """
@@ -85,7 +87,8 @@ class Writer:
             with suppress(RuntimeError):  # the loop may be closed already
                 loop.call_soon_threadsafe(self._look)
 
-        self._worker = Worker(Link(self._engine), self._clock, self._journal, new_id("w"), on_change, self._pruner)
+        link, last_facts = Link(self._engine), self._last_facts
+        self._worker = Worker(link, self._clock, self._journal, new_id("w"), on_change, self._pruner, last_facts)
         self._worker.inbox.replay(entries)
         self._thread = threading.Thread(target=self._worker.run, name="callwright-writer", daemon=True)
         self._thread.start()
@@ -113,7 +116,18 @@ class Writer:
             beside = self._journal.set_aside(senseless)
             _log.error("journal_lines_rejected", action="store", lines=len(senseless), file=str(beside))
         self._journal.reserve()
-        return entries
+        return entries + self._rescue(self._journal, entries)
+
+    def _rescue(self, journal: Journal, entries: list[Entry]) -> list[Entry]:
+        """Facts that a kill left in shared memory go into the journal, as those of an outage do."""
+        known = {(entry.source, entry.seq) for entry in entries}
+        rescued = [entry for entry in left_behind(journal.path) if (entry.source, entry.seq) not in known]
+        journal.append(entry.line() for entry in rescued)
+        try:
+            self._last_facts = LastFacts(journal.path)
+        except OSError as error:
+            _log.warning("last_facts_not_kept", action="store", error=str(error))
+        return rescued
 
     async def _end(self, within: float) -> None:
         worker, thread, watcher = self._worker, self._thread, self._watcher
@@ -130,6 +144,9 @@ class Writer:
         if self._journal is not None and not thread.is_alive():
             self._journal.close(remove=left == 0)
             self._journal = None
+            if self._last_facts is not None:
+                self._last_facts.close(remove=not worker.inbox.not_journalled())
+                self._last_facts = None
 
     # ---- storing
 

@@ -36,9 +36,9 @@ def messages(session: Session, events: Sequence[Event]) -> list[Message]:
     campaigns = hidden.campaigns_of_calls(session, events)
     made = []
     for event in events:
-        masked = orjson.loads(masked_event(event))
-        is_hidden = hidden.hides_event(event, campaigns)
-        made.append(Message(event, masked if is_hidden else orjson.loads(plain_event(event)), masked))
+        numbers = hidden.in_event(event, campaigns)
+        masked = orjson.loads(masked_event(event, numbers or ()))
+        made.append(Message(event, orjson.loads(plain_event(event)) if numbers is None else masked, masked))
     return made
 
 

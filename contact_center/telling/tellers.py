@@ -18,8 +18,7 @@ from contact_center.http.metrics import Meters
 from contact_center.matching.matcher import Matcher, TransactionTeller
 from contact_center.settings import Settings
 from contact_center.store.analytics import Property, live_properties
-from contact_center.store.telling import oldest_cursor
-from contact_center.store.tracking import has_numbers
+from contact_center.store.telling import oldest_cursor, who_is_told
 from contact_center.store.webhooks import Hook, live_hooks
 from contact_center.store.writer import Writer
 from contact_center.telling.books import Books
@@ -167,8 +166,10 @@ class Tellers:
 
 
 def _wanted(session: Session) -> tuple[int, list[Hook], list[Property], bool]:
-    newest, hooks = live_hooks(session)
-    return newest, hooks, live_properties(session), has_numbers(session)
+    """What is there to be told, and who wants to be; one small statement where nobody does."""
+    there = who_is_told(session)
+    hooks = live_hooks(session)[1] if there.has_hooks else []
+    return there.newest, hooks, live_properties(session) if there.has_properties else [], there.has_pools
 
 
 async def _lasting(name: str, run: Any) -> None:

@@ -193,11 +193,13 @@ class HookSender:
 
     def _put_off(self, sent: _Sent, aside: Aside | None, results: Results) -> None:
         event, reply, now = sent.event, sent.reply, self._books.clock.now()
-        self._failures += 1
+        was_first = self._failures == 0
         wish = min(reply.retry_after_seconds or 0.0, LONGEST_WISH_SECONDS) if reply.status in SLOW_DOWN else 0.0
-        rest = max(rest_seconds(self._failures), wish)
-        self._rests_until = now + timedelta(seconds=rest) if rest else None
-        if self._failures == 1:
+        if wish or not self._rests():  # what fails at once with others, or is due within a rest, tells nothing new
+            self._failures += 1
+            rest = max(rest_seconds(self._failures), wish)
+            self._rests_until = now + timedelta(seconds=rest) if rest else None
+        if was_first:
             log.warning("webhook failed", action="webhook", webhook=self.hook.name, reason=reply.why, event_id=event.id)
         results.gone |= reply.status == GONE
         attempts = (aside.attempts if aside else 0) + 1

@@ -74,7 +74,7 @@ def _add_reading(router: APIRouter, desk: ApiDesk) -> None:
         def found(session: Session) -> dict[str, Any]:
             agent = find_agent(session, ext)
             shown, hidden = preview_document(session, agent, now), Hidden.for_(session, caller)
-            return {**agent_document(agent), **{key: hidden.lead(lead) for key, lead in shown.items()}}
+            return {**agent_document(agent), **{key: hidden.one(lead) for key, lead in shown.items()}}
 
         return await desk.show(found)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -92,7 +92,7 @@ def install(app: FastAPI) -> None:
 
 def invalid_sentence(error: RequestValidationError) -> str:
     """What is wrong with the first of what is wrong."""
-    first = error.errors()[0]
+    first = _closest(error.errors())[0]
     where, *path = first["loc"]
     name = ".".join(str(part) for part in path if not _is_model(part))
     if first["type"] == "json_invalid":
@@ -101,11 +101,26 @@ def invalid_sentence(error: RequestValidationError) -> str:
         return f"{name} is not a known key of the {where}."
     if first["type"] == "missing":
         return f"{name} is missing in the {where}." if name else f"The {where} is missing."
-    message = str(first["msg"]).removeprefix("Value error, ").rstrip(".")
     what = f"{name} in the {where}" if name else f"The {where}"
+    if first["type"] in ("model_attributes_type", "model_type", "dict_type"):
+        return f"{what} is not allowed: a JSON object is wanted."
+    message = str(first["msg"]).removeprefix("Value error, ").rstrip(".")
     return f"{what} is not allowed: {message[:1].lower()}{message[1:]}."
+
+
+def _closest(errors: Sequence[Any]) -> list[Any]:
+    """Of a body that may have several forms: what is wrong with the one whose keys it has."""
+    forms: dict[tuple[object, ...], list[Any]] = {}
+    for one in errors:
+        forms.setdefault(tuple(part for part in one["loc"] if _is_model(part)), []).append(one)
+
+    def strange(found: list[Any]) -> int:
+        keys = (one for one in found if one["type"] in ("missing", "extra_forbidden"))
+        return sum(len([part for part in one["loc"][1:] if not _is_model(part)]) == 1 for one in keys)
+
+    return min(forms.values(), key=strange)
 
 
 def _is_model(part: object) -> bool:
     """Names of our own classes say nothing to others."""
-    return isinstance(part, str) and part[:1].isupper()
+    return isinstance(part, str) and (part[:1].isupper() or "(" in part or "[" in part)

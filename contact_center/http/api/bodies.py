@@ -6,11 +6,13 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from contact_center.other_numbers import MOST, is_other_number
 from contact_center.terms import Ear
 
 MOST_LEADS = 500
 """Leads in one request: more would hold the database for others."""
 MOST_FIELDS = 200
+_BESIDE = ("priority", "timezone", "callback_at", "callback_agent", "expires_at")
 
 
 def _clean(text: str) -> str:
@@ -41,23 +43,34 @@ class Body(BaseModel):
 
 
 class LeadIn(Body):
-    """One lead. ``fields`` are your own and come back on the agent's screen."""
+    """One lead. ``fields`` are your own and come back on the agent's screen. ``other_numbers``: dialled in turn.
+
+    ``callback_at``: a call was promised for then, by agent ``callback_agent``, else by anyone; ``expires_at``: nobody
+    calls from then on. Both ISO 8601, or local time of the lead, as 15:00 or +2h.
+    """
 
     number: Number
+    other_numbers: Annotated[list[Number], Field(max_length=MOST - 1)] = Field(default_factory=list)
     priority: Annotated[int, Field(ge=-1000, le=1000)] = 0
     timezone: Annotated[Line, Field(max_length=60)] | None = None
+    callback_at: Annotated[Line, Field(max_length=60)] | None = None
+    callback_agent: Annotated[Line, Field(max_length=20)] | None = None
+    expires_at: Annotated[Line, Field(max_length=60)] | None = None
     fields: Annotated[dict[FieldName, Scalar], Field(max_length=MOST_FIELDS)] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _own_names(self) -> Self:
-        if {"priority", "timezone"} & set(self.fields):
-            raise ValueError("priority and timezone stand beside fields, not in them")
+        if name := next((name for name in _BESIDE if name in self.fields), ""):
+            raise ValueError(f"{name} stands beside fields, not in them")
+        if self.other_numbers and any(is_other_number(name) for name in self.fields):
+            raise ValueError("further numbers stand in other_numbers or in fields, not in both")
         return self
 
     def values(self) -> dict[str, Any]:
         """As the command line would have it."""
-        given: dict[str, Any] = {**self.fields, "priority": str(self.priority)}
-        return {**given, "timezone": self.timezone} if self.timezone else given
+        others = {f"phone{n}": number for n, number in enumerate(self.other_numbers, 2)}
+        given: dict[str, Any] = {**self.fields, **others, "priority": str(self.priority)}
+        return given | {name: value for name in _BESIDE[1:] if (value := getattr(self, name))}
 
 
 class LeadsIn(Body):
@@ -88,10 +101,14 @@ class PauseIn(Body):
 
 
 class DisposeIn(Body):
-    """What came of a call. ``callback_at``: ISO 8601, or local time of the lead, as 15:00 or +2h."""
+    """What came of a call. ``callback_at``: ISO 8601, or local time of the lead, as 15:00 or +2h.
+
+    ``anyone``: whoever is free may call back, not the same agent first.
+    """
 
     code: Annotated[Line, Field(min_length=1, max_length=60)]
     callback_at: Annotated[Line, Field(max_length=60)] = ""
+    anyone: bool = False
     dnc: bool = False
 
 

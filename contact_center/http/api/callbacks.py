@@ -43,14 +43,14 @@ def add_routes(router: APIRouter, desk: ApiDesk) -> None:
     ) -> Response:
         """Callbacks, as `callback list --json`: open ones in the order of their places, then the newest.
 
-        While a campaign hides its numbers, those of callbacks are masked for all but supervisors.
+        The number of a lead whose campaign hides numbers is masked for all but supervisors.
         """
 
         def found(session: Session) -> list[dict[str, Any]]:
             if queue:
                 find_queue(session, queue)
             hidden, rows = Hidden.for_(session, caller), list_callbacks(session, queue=queue, state=state, limit=limit)
-            return [hidden.callback(callback_document(row)) for row in rows]
+            return hidden.shown(callback_document(row) for row in rows)
 
         return await desk.show(found)
 
@@ -60,7 +60,7 @@ def add_routes(router: APIRouter, desk: ApiDesk) -> None:
 
         def found(session: Session) -> dict[str, Any]:
             document = callback_with_dials(session, find_callback(session, callback_id))
-            return Hidden.for_(session, caller).callback(document)
+            return Hidden.for_(session, caller).one(document)
 
         return await desk.show(found)
 

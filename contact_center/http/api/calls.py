@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from sqlmodel import col
 from starlette.requests import Request
 
-from contact_center.console.moments import instant
+from contact_center.console.moments import instant, past_instant
 from contact_center.http.api import shapes
 from contact_center.http.api.answers import Forbidden
 from contact_center.http.api.bodies import DisposeIn, ListenIn, PlaceIn
@@ -29,10 +29,10 @@ from contact_center.store.queries_agents import find_agent
 from contact_center.store.queries_calls import (
     SORTS,
     CallFilter,
-    call_document,
     find_call,
     lead_zone,
     list_calls,
+    listed_documents,
     live_document,
 )
 from contact_center.terms import ApiRole, RecordWish
@@ -49,6 +49,7 @@ def add_routes(router: APIRouter, desk: ApiDesk) -> None:
     """Add the routes of calls."""
     _add_list(router, desk)
     _add_ringing(router, desk)
+    _add_hangup(router, desk)
     _add_changing(router, desk)
 
     @router.get("/calls/{call_id}", tags=["calls"], responses=shapes.ok(shapes.Call))
@@ -59,7 +60,7 @@ def add_routes(router: APIRouter, desk: ApiDesk) -> None:
         def found(session: Session) -> dict[str, Any]:
             call = find_call(session, call_id)
             own_call(session, caller, call)
-            return Hidden.for_(session, caller).call(live_document(session, call, now, language))
+            return Hidden.for_(session, caller).one(live_document(session, call, now, language))
 
         return await desk.show(found)
 
@@ -100,7 +101,8 @@ def _add_list(router: APIRouter, desk: ApiDesk) -> None:
         def found(session: Session) -> list[dict[str, Any]]:
             hidden = Hidden.for_(session, caller)
             hidden.refuse_number(number)
-            return [hidden.call(call_document(call)) for call in list_calls(session, wanted, limit)]
+            now, language = desk.clock.now(), desk.settings.site.language
+            return hidden.shown(listed_documents(session, list_calls(session, wanted, limit), now, language))
 
         return await desk.show(found)
 
@@ -131,17 +133,20 @@ def _add_ringing(router: APIRouter, desk: ApiDesk) -> None:
         return await desk.act(request, caller, change, 202)
 
 
-def _add_changing(router: APIRouter, desk: ApiDesk) -> None:
+def _add_hangup(router: APIRouter, desk: ApiDesk) -> None:
     @router.post("/calls/{call_id}/hangup", tags=["calls"], status_code=202)
-    async def hangup(request: Request, call_id: str = CallId, caller: Caller = MAY_CHANGE) -> Response:
-        """End a call in progress."""
+    async def hangup(request: Request, call_id: str = CallId, caller: Caller = MAY_DISPOSE) -> Response:
+        """End a call in progress: a supervisor any, an agent the one in which he talks, as if at his phone."""
 
         def change(session: Session, by: By) -> dict[str, Any]:
-            hang_up_call(session, by, call_id)
+            own_call(session, caller, find_call(session, call_id))
+            hang_up_call(session, by, call_id, caller.agent if caller.role is ApiRole.AGENT else "")
             return {"call_id": call_id, "hangup": "asked"}
 
         return await desk.act(request, caller, change, 202)
 
+
+def _add_changing(router: APIRouter, desk: ApiDesk) -> None:
     @router.post("/calls/{call_id}/record/{wish}", tags=["calls"], status_code=202)
     async def record(
         request: Request, wish: RecordWish, call_id: str = CallId, caller: Caller = MAY_DISPOSE
@@ -167,14 +172,14 @@ def _add_changing(router: APIRouter, desk: ApiDesk) -> None:
             own_call(session, caller, call)
             zone = lead_zone(session, call, desk.settings.site.timezone)
             due = instant(given.callback_at, zone, now, "callback_at") if given.callback_at else None
-            call = dispose_call(session, by, call_id, given.code, callback_at=due, dnc=given.dnc)
-            return Hidden.for_(session, caller).call(call_document(call))
+            call = dispose_call(session, by, call_id, given.code, callback_at=due, anyone=given.anyone, dnc=given.dnc)
+            return Hidden.for_(session, caller).one(live_document(session, call, now, desk.settings.site.language))
 
         return await desk.act(request, caller, change)
 
 
 def _moment(desk: ApiDesk, text: str, name: str) -> datetime | None:
-    return instant(text, desk.settings.site.timezone, desk.clock.now(), name) if text else None
+    return past_instant(text, desk.settings.site.timezone, desk.clock.now(), name) if text else None
 
 
 def own_call(session: Session, caller: Caller, call: Call) -> None:

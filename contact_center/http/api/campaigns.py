@@ -118,7 +118,7 @@ def _add_changing(router: APIRouter, desk: ApiDesk) -> None:
 
 
 async def _push_one(desk: ApiDesk, request: Request, caller: Caller, name: str, given: LeadIn) -> Response:
-    draft = lead_draft(desk.settings.site, given.number, given.values())
+    draft = lead_draft(desk.settings.site, given.number, given.values(), desk.clock.now())
 
     def push(session: Session, by: By) -> dict[str, Any]:
         campaign = find_campaign(session, name)
@@ -126,7 +126,7 @@ async def _push_one(desk: ApiDesk, request: Request, caller: Caller, name: str, 
             lead = add_lead(session, by, campaign, draft, _carriers(desk, campaign))
         except UsageError as error:  # the only one left: the campaign has it
             raise CallwrightError(str(error)) from None
-        return Hidden.for_(session, caller).lead(lead_document(lead, campaign.name))
+        return Hidden.for_(session, caller).one(lead_document(lead, campaign.name))
 
     return await desk.act(request, caller, push, 201)
 
@@ -152,7 +152,7 @@ def _drafts(desk: ApiDesk, given: LeadsIn) -> tuple[list[LeadDraft], list[dict[s
     drafts, rejected = list[LeadDraft](), list[dict[str, Any]]()
     for n, lead in enumerate(given.leads, 1):
         try:
-            drafts.append(lead_draft(desk.settings.site, lead.number, lead.values()))
+            drafts.append(lead_draft(desk.settings.site, lead.number, lead.values(), desk.clock.now()))
         except UsageError as error:
             rejected.append({"n": n, "number": lead.number, "reason": str(error)})
     return drafts, rejected

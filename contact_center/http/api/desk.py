@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import islice
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -28,6 +30,7 @@ from contact_center.store.admin import By
 from contact_center.store.api_answers import Answer, Key, answer_once
 from contact_center.store.engine import open_engine, reading
 from contact_center.store.errors import OutcomeUnknown
+from contact_center.store.evidence import Reading
 from contact_center.store.writer import Writer
 
 READERS = 3
@@ -35,6 +38,8 @@ READERS = 3
 MOST_WAITING = 100
 """Reads, and changes, that may wait; more are refused at once, so that no queue grows."""
 READ_SECONDS = 10.0
+PAGE_LINES = 100
+"""Of a file that is written while it is read."""
 WRITE_SECONDS = 4.0
 AGAIN_SECONDS = 0.2
 """Between two tries of a change while the database is away, within the seconds above."""
@@ -131,6 +136,15 @@ class ApiDesk:
         """Run work that only computes in a thread."""
         return await self.read(lambda _: fn())
 
+    async def pages(self, lines: Callable[[Reading], Generator[bytes, None, None]]) -> AsyncGenerator[bytes, None]:
+        """What is too long for one answer, some lines at a time; ``lines`` reads in transactions of its own."""
+        found = lines(partial(reading, self._engine))
+        try:
+            while page := await self.read(lambda _: b"".join(islice(found, PAGE_LINES))):
+                yield page
+        finally:
+            self._pool.submit(found.close)  # whoever asked may have left, and then nothing can be awaited here
+
     # -- changing -------------------------------------------------------------------------------------
 
     async def act(
@@ -154,6 +168,10 @@ class ApiDesk:
         self.shared.forget()
         self._stir()
         return json_answer(answer.body, answer.status, {"Idempotent-Replayed": "true"} if answer.replayed else None)
+
+    async def note(self, work: Callable[[Session], None]) -> None:
+        """Write something down that nobody has to obey. Raises as ``Writer.commit`` does."""
+        await self._commit(work)
 
     async def _commit(self, change: Callable[[Session], T]) -> T:
         """Through the writer; where the database is away for a moment only, nobody needs to hear of it."""

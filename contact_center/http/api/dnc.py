@@ -45,7 +45,7 @@ def add_routes(router: APIRouter, desk: ApiDesk) -> None:
             hidden, names = Hidden.for_(session, caller), campaign_names(session)
             hidden.refuse_number(number)
             key = _key(session, campaign) if campaign else None
-            return [hidden.dnc(dnc_document(entry, names)) for entry in list_dnc(session, key, own, limit)]
+            return hidden.shown(dnc_document(entry, names) for entry in list_dnc(session, key, own, limit))
 
         return await desk.show(found)
 

@@ -23,8 +23,8 @@ from contact_center.store.queries_leads import (
     LeadFilter,
     campaign_names,
     find_lead,
-    lead_attempts,
     lead_document,
+    lead_story,
     list_leads,
 )
 from contact_center.store.queries_why import Circumstances, why_document, why_lead
@@ -62,7 +62,7 @@ def add_routes(router: APIRouter, desk: ApiDesk) -> None:
             hidden, names = Hidden.for_(session, caller), campaign_names(session)
             hidden.refuse_number(number)
             leads = list_leads(session, wanted, limit)
-            return [hidden.lead(lead_document(lead, names.get(lead.campaign_id, ""))) for lead in leads]
+            return hidden.shown(lead_document(lead, names.get(lead.campaign_id, "")) for lead in leads)
 
         return await desk.show(found)
 
@@ -72,8 +72,8 @@ def add_routes(router: APIRouter, desk: ApiDesk) -> None:
 
         def found(session: Session) -> dict[str, Any]:
             lead = find_lead(session, lead_id)
-            document = lead_document(lead, campaign_names(session).get(lead.campaign_id, ""))
-            return Hidden.for_(session, caller).lead(document) | {"history": lead_attempts(session, lead_id)}
+            story = lead_story(session, lead, campaign_names(session).get(lead.campaign_id, ""))
+            return Hidden.for_(session, caller).one(story)
 
         return await desk.show(found)
 

@@ -22,7 +22,7 @@ from contact_center.ratings.money import written_value
 from contact_center.store import ratings
 from contact_center.store.admin import By
 from contact_center.store.categories import Note, annotate_call
-from contact_center.store.queries_calls import call_document, find_call
+from contact_center.store.queries_calls import find_call, live_document
 from contact_center.terms import ApiRole
 
 MAY_RATE = Depends(Allow(ApiRole.AGENT))
@@ -58,7 +58,7 @@ def add_routes(router: APIRouter, desk: ApiDesk) -> None:
             own_call(session, caller, find_call(session, call_id))
             value = None if given.value is None else written_value(given.value)
             call = ratings.rate_call(session, by, call_id, given.option, value, source="api")
-            return _shown(session, caller, call)
+            return _shown(desk, session, caller, call)
 
         return await desk.act(request, caller, change)
 
@@ -72,10 +72,11 @@ def add_routes(router: APIRouter, desk: ApiDesk) -> None:
             own_call(session, caller, find_call(session, call_id))
             value = None if given.value is None else written_value(given.value)
             note = Note(given.comment, given.categories, value, given.call_score, given.agent_score)
-            return _shown(session, caller, annotate_call(session, by, call_id, note))
+            return _shown(desk, session, caller, annotate_call(session, by, call_id, note))
 
         return await desk.act(request, caller, change)
 
 
-def _shown(session: Session, caller: Caller, call: Call) -> dict[str, Any]:
-    return Hidden.for_(session, caller).call(call_document(call))
+def _shown(desk: ApiDesk, session: Session, caller: Caller, call: Call) -> dict[str, Any]:
+    document = live_document(session, call, desk.clock.now(), desk.settings.site.language)
+    return Hidden.for_(session, caller).one(document)

@@ -10,7 +10,7 @@ from fastapi import Query
 from fastapi.responses import Response
 from sqlalchemy.orm import Session
 
-from contact_center.console.moments import instant
+from contact_center.console.moments import past_instant
 from contact_center.console.plain_csv import as_csv
 from contact_center.console.report_sheets import Sheet
 from contact_center.errors import UsageError
@@ -70,9 +70,9 @@ def month(desk: ApiDesk, since: str, until: str) -> tuple[datetime, datetime]:
 
 def _between(desk: ApiDesk, since: str, until: str, begin: datetime | None) -> tuple[datetime, datetime]:
     zone, now = desk.settings.site.timezone, desk.clock.now()
-    end = instant(until, zone, now, "to") if until else now
+    end = past_instant(until, zone, now, "to") if until else now
     if since:
-        begin = instant(since, zone, now, "from")
+        begin = past_instant(since, zone, now, "from")
     elif begin is None:
         begin = _days_before(end)
     if end <= begin:

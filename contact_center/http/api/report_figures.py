@@ -101,7 +101,7 @@ def _add_ratings(router: APIRouter, desk: ApiDesk) -> None:
     async def ratings(
         since: str = SINCE,
         until: str = UNTIL,
-        by: Literal["channel", "agent", "habit"] = Query("channel", description="For csv."),
+        by: Literal["channel", "agent", "category", "habit"] = Query("channel", description="For csv."),
         format: Form = FORM,
         caller: Caller = MAY_SEE,
     ) -> Response:

@@ -50,8 +50,9 @@ class Lead(Document):
 
 
 class LeadWithHistory(Lead):
-    """With its dials, oldest first."""
+    """With all of its numbers, and its dials, oldest first."""
 
+    numbers: list[dict[str, Any]]
     history: list[dict[str, Any]]
 
 
@@ -80,6 +81,7 @@ class Agent(Document):
     connect: str
     status: str
     pause_reason: str
+    call_id: str = ""
 
 
 class Call(Document):

@@ -25,6 +25,7 @@ from contact_center.http.api import (
     queues,
     ratings,
     report_calls,
+    report_evidence,
     report_figures,
     reports,
     tracking,
@@ -78,8 +79,8 @@ def api_routers(desk: ApiDesk) -> list[APIRouter]:
     """All routes: under ``/v1``, and those of tracking, whose addresses web sites know."""
     bearer = HTTPBearer(auto_error=False, description="A token of `callwright token add`.")
     root = APIRouter(prefix=PREFIX, route_class=_StrictRoute, responses=REFUSALS, dependencies=[Depends(bearer)])
-    parts = (campaigns, leads, agents, calls, callbacks, ratings, dnc, queues, reports, report_figures, events)
-    for part in parts:
+    parts = (campaigns, leads, agents, calls, callbacks, ratings, dnc, queues, events)
+    for part in (*parts, reports, report_figures, report_evidence):
         router = APIRouter(route_class=_StrictRoute)
         part.add_routes(router, desk)
         root.include_router(router)

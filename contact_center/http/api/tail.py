@@ -66,7 +66,8 @@ def page_after(session: Session, after_id: int) -> list[Told]:
 
 
 def _told(event: Event, hidden: Hidden, campaigns: dict[str, str]) -> Told:
-    masked = masked_event(event) if hidden.hides_event(event, campaigns) else None
+    numbers = hidden.in_event(event, campaigns)
+    masked = None if numbers is None else masked_event(event, numbers)
     clear = plain_event(event)
     masked_id = event.entity_id if event.entity != "dnc" or masked is None else ""
     shown = clear if masked is None else masked
