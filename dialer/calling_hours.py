@@ -6,14 +6,17 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from contact_center.clock import Clock
+from contact_center.dialling import SENDING_SECONDS
 from contact_center.law.windows import is_open, next_opening
 from contact_center.store.claims import campaign_exhausted, has_leads, next_due_at, zones_of
+from contact_center.store.expiry import close_expired, expired_leads
 from contact_center.store.writer import Writer
-from dialer.campaign import CampaignRun
+from dialer.campaign import LONGEST_SECONDS, CampaignRun
 
 ZONES_SECONDS = 60.0  # how long the zones of a campaign's leads are remembered, if nobody changes a lead
+CLOSING = timedelta(seconds=2 * SENDING_SECONDS)  # before the hours end no lead is chosen any more
+SEARCH_SECONDS = 0.02  # before a look goes over the next piece of a long list: others have their turn
 SAME_LOOK_SECONDS = 0.5  # before leads that could not be taken are looked at again, if nothing happens
-LONGEST_SECONDS = 30.0  # between two looks at a campaign of which no lead is due
 
 
 class CallingHours:
@@ -41,7 +44,10 @@ class CallingHours:
         return open_places(run, at)
 
     async def exhausted(self, run: CampaignRun) -> bool:
-        """Whether it had leads, and none is left that waits or is on the line."""
+        """Whether it had leads, and none is left that waits or is on the line; those that have expired are closed."""
+        now = self._clock.now()
+        while await self._writer.read(lambda session: expired_leads(session, run.id, now)):
+            await self._writer.commit(lambda session: close_expired(session, run.id, now))
         return await self._writer.read(lambda s: campaign_exhausted(s, run.id) and has_leads(s, run.id))
 
     async def has_work(self, run: CampaignRun) -> bool:
@@ -50,19 +56,30 @@ class CallingHours:
 
     async def next_look(self, run: CampaignRun, open_zones: Sequence[str], at: datetime) -> datetime:
         """When a campaign that got no lead should ask again: a lead is due, a zone opens, or to be safe."""
+        if run.search.goes_on:
+            return at + timedelta(seconds=SEARCH_SECONDS)
         moments = [at + timedelta(seconds=LONGEST_SECONDS)]
-        due = await self._writer.read(lambda session: next_due_at(session, run.id, open_zones, at))
+        if run.search.is_large:
+            due = run.search.due_at
+        else:
+            due = await self._writer.read(lambda session: next_due_at(session, run.id, open_zones, at))
         if due is not None:
             on_the_line = due <= at  # due, but its number is on the line already
             soon = timedelta(seconds=SAME_LOOK_SECONDS if on_the_line else 0.02)
             moments.append(max(due, at + soon))
         closed = [zone for zone in run.zones if zone not in open_zones]
-        options = run.options
-        moments += [opens for zone in closed if (opens := next_opening(zone, options.hours, options.profile, at))]
+        moments += [opens for zone in closed if (opens := _opens(run, zone, at))]
         return min(moments)
 
 
 def open_places(run: CampaignRun, at: datetime) -> list[str]:
-    """Where, of all the places of its leads that are known, a campaign may call now."""
-    options = run.options
-    return [place for place in run.zones if is_open(place, options.hours, options.profile, at)]
+    """Where, of all the places of its leads that are known, a campaign may call now and a moment later."""
+    hours, profile, later = run.options.hours, run.options.profile, at + CLOSING
+    return [zone for zone in run.zones if is_open(zone, hours, profile, at) and is_open(zone, hours, profile, later)]
+
+
+def _opens(run: CampaignRun, zone: str, at: datetime) -> datetime | None:
+    """When a place opens next that is closed, or is about to close."""
+    hours, profile = run.options.hours, run.options.profile
+    opens = next_opening(zone, hours, profile, at)
+    return next_opening(zone, hours, profile, at + CLOSING) if opens is not None and opens <= at else opens

@@ -13,6 +13,7 @@ import structlog
 from contact_center.dialling import DialOrder
 from contact_center.models import Campaign
 from contact_center.options import CampaignOptions
+from contact_center.store.lead_search import LeadSearch
 from contact_center.store.queries import campaign_options
 from contact_center.terms import CampaignMode, CampaignState
 from dialer.live_odds import Forecast, LiveOdds
@@ -21,6 +22,7 @@ from dialer.trace import Recorder, Remembers, header
 from dialer.windows import Windows
 
 RATE_SECONDS = 1.0  # how long a pacer's answer rate is remembered
+LONGEST_SECONDS = 30.0  # between two looks at a campaign of which no lead is due
 CAUTION = 0.5  # standard deviations added to the answer rate where odds are told call by call
 
 log = structlog.get_logger(__name__)
@@ -83,8 +85,8 @@ class CampaignRun:
     """A campaign as the dialer holds it.
 
     ``look_at``: when a lead that waits becomes due, as far as known, so that the database is not asked again
-    before something changed; ``stale``: something has. ``coming``: the odds of the next leads, in order.
-    ``write``: where a trace goes, None while none is recorded.
+    before something changed; ``stale``: something has. ``search``: for the leads that its filter wants.
+    ``coming``: the odds of the next leads, in order. ``write``: where a trace goes, None while none is recorded.
     """
 
     id: int
@@ -105,6 +107,7 @@ class CampaignRun:
     waiting: dict[str, LiveCall] = field(default_factory=dict)
     coming: dict[int, Forecast] = field(default_factory=dict)
     zones: tuple[str, ...] = ()
+    search: LeadSearch = field(default_factory=LeadSearch)
     look_at: datetime | None = None
     stale: bool = True
     may_be_done: bool = True
@@ -164,7 +167,7 @@ class CampaignRun:
 
     def _made_of(self) -> tuple[object, ...]:
         o = self.options
-        return self.mode, self.multiplier, o.abandonment_limit, o.connect_deadline, o.ring_seconds, self.write is None
+        return self.mode, self.multiplier, o.limit, o.connect_deadline, o.ring_seconds, self.write is None
 
     def _new_pacer(self, at: float) -> Pacer:
         """A pacer that goes on with what was learned, as far as it fits the ring time."""
@@ -172,11 +175,11 @@ class CampaignRun:
         options = self.options
         settings: dict[str, Any] = {
             "mode": mode.value,
-            "target": options.abandonment_limit,
+            "target": options.limit,
             "connect_deadline": options.connect_deadline,
             "ring_timeout": options.ring_seconds,
             "multiplier": self.multiplier,
-            "windows": self.windows.rows(at, options.abandonment_limit),
+            "windows": self.windows.rows(at, options.limit),
             "history": None,
         }
         if mode is CampaignMode.PREDICTIVE and self.learned.get("ring_seconds") == options.ring_seconds:
@@ -203,6 +206,12 @@ class CampaignRun:
     def refresh(self) -> None:
         """Leads were added or changed: look again at once."""
         self.look_at, self.stale, self.may_be_done = None, True, True
+        self.search.renew()
+
+    def idle_seconds(self, at: datetime) -> float:
+        """How long no lead is due, as far as known; 0 for no time, also where the clock was turned back since."""
+        left = (self.look_at - at).total_seconds() if self.look_at is not None else 0.0
+        return left if 0.0 < left <= LONGEST_SECONDS else 0.0
 
     # -- calls ----------------------------------------------------------------------------------------
 
@@ -269,6 +278,11 @@ class CampaignRun:
         """Whether it dials for agents who are not free yet."""
         return self.mode is CampaignMode.PREDICTIVE
 
+    @property
+    def obeys_law(self) -> bool:
+        """Whether a profile limits how many calls may be abandoned."""
+        return self.options.profile != "none"
+
     def wants(self, now: float, scene: Scene, at: float = 0.0) -> int:
         """How many calls the pace asks for. ``now``: monotonic, ``at``: epoch seconds."""
         self.scene, self.limit, self.looked_at = scene, "", at
@@ -283,15 +297,17 @@ class CampaignRun:
             scene.odds,
             scene.next_odds,
         )
+        one_each = max(scene.idle - len(scene.ringing) - scene.waiting, 0)
         if not self.looks_ahead:
+            if placed > one_each and self.obeys_law and (used_up := self.windows.used_up(at, self.options.limit)):
+                placed, self.limit = one_each, used_up
             return placed
         if now - self._rate_at >= RATE_SECONDS:
             self._rate_at = now
             told = self.pacer.explain()
             self.answer_rate = float(told["answer_rate"])
             self.cautious_rate = min(self.answer_rate + CAUTION * float(told["answer_rate_sd"]), 0.98)
-        one_each = max(scene.idle - len(scene.ringing) - scene.waiting, 0)
-        if placed > one_each and (forbidden := self.windows.forbids(at, self.options.abandonment_limit)):
+        if placed > one_each and (forbidden := self.windows.forbids(at, self.options.limit)):
             placed, self.limit = one_each, forbidden
         return placed
 

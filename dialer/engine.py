@@ -101,7 +101,7 @@ class Dialer:
 
     def wake(self) -> None:
         """Something changed: look at every campaign again."""
-        self._looks.wake(run.id for run in self.campaigns.values() if run.state in LOOKED_AT)
+        self._looks.wake((run.id for run in self.campaigns.values() if run.state in LOOKED_AT), at_once=True)
 
     def _wake_team(self, team: str) -> None:
         """An agent of this team may take a call now, or soon."""
@@ -135,12 +135,11 @@ class Dialer:
         def read(session: Session) -> Campaign | None:
             return session.scalars(select(Campaign).where(col(Campaign.name) == name)).first()
 
-        row = await self._writer.read(read)
-        if row is not None:
+        if (row := await self._writer.read(read)) is not None:
             self._take_row(row, (await self._upkeep.pasts([row])).get(row.id or 0))
             await self._open_carried(run for run in self.campaigns.values() if run.id == row.id)
             self._wake_team(row.team)
-            self._looks.wake([row.id or 0])
+            self._looks.wake([row.id or 0], at_once=True)
 
     async def _open_carried(self, runs: Iterable[CampaignRun]) -> None:
         """Leads come back that no trunk might carry before; a campaign that was done without them goes on."""
@@ -271,13 +270,13 @@ class Dialer:
         now, at = self._clock.monotonic(), self._clock.now()
         if run.mode is CampaignMode.PREVIEW or self._is_speechless(run, at):
             return None  # nobody is called before an agent has seen the lead
-        if run.look_at is not None and at < run.look_at:
-            self._looks.at(run.id, (run.look_at - at).total_seconds())
+        if idle := run.idle_seconds(at):
+            self._looks.at(run.id, idle)
             return None
         run.look_at = None
         line_in = self.trunks.wait_seconds(run.options.trunk)
-        if run.id in self._starved and line_in is None:
-            self._looks.at(run.id, TICK_SECONDS)
+        if run.id in self._starved and line_in != 0.0:  # whatever happened, there is no line yet
+            self._looks.for_line(run.id, line_in)
             return None
         self._starved.discard(run.id)
         want = run.wants(now, self._sharing.scene(run, now, run.next_odds()), at.timestamp())
@@ -288,9 +287,9 @@ class Dialer:
         own = own_agents(run, self._floor.roster, at)
         made = want_of(run, self.trunks, self.carriage.of(run), own, min(want, MOST_AT_ONCE), now)
         if made is None:
-            self._notes.take(run, at, "no free line on the trunks", 0)
+            self._notes.take(run, at, self.trunks.spent(run.options.trunk) or "no free line on the trunks", 0)
             self._starved.add(run.id)
-            self._looks.at(run.id, TICK_SECONDS if line_in is None else max(line_in, 0.005))
+            self._looks.for_line(run.id, line_in)
             return None
         run.reserved += made.most
         self._sharing.count(run)
@@ -308,7 +307,7 @@ class Dialer:
         """The intents of a want are stored or will not be: lines without one are given back."""
         want.run.reserved -= want.most
         for name in (Counter(want.lines) - Counter(claimed.trunk for claimed in used)).elements():
-            self.trunks.give_back(name, want.taken)
+            self.trunks.give_back(name)
         self._sharing.count(want.run)
 
     async def _finish_if_done(self, run: CampaignRun) -> None:
@@ -331,7 +330,8 @@ class Dialer:
                 want.open_zones = await self._hours.open_zones(want.run, at)
             odds = [want.odds for want in bundle]
             taken, look = await self._writer.commit(
-                lambda session: (take_leads(session, bundle, odds, at), self._lists.look()), ahead=True
+                lambda session: (take_leads(session, bundle, odds, at, self._settings.site), self._lists.look()),
+                ahead=True,
             )
         except OutcomeUnknown:
             log.error("whether intents were stored is not known; they are settled once it is", action="dial")
@@ -353,8 +353,10 @@ class Dialer:
                 others = self._teams.sharing_with(want.run.team)
                 self._looks.wake(few(other for other in others if other is not want.run))
             elif want.cut or want.lacking:
-                line_in = self.trunks.wait_seconds(tuple(want.lacking) or want.run.options.trunk)
-                self._looks.at(want.run.id, TICK_SECONDS if line_in is None else line_in)
+                if not want.lacking:
+                    self._starved.add(want.run.id)
+                names = tuple(want.lacking) or want.run.options.trunk
+                self._looks.for_line(want.run.id, self.trunks.wait_seconds(names))
 
     def _place(self, run: CampaignRun, claimed: Claim, fresh_until: float) -> None:
         order = order_of(run, claimed, self.trunks, self._settings, fresh_until)
@@ -365,6 +367,7 @@ class Dialer:
         if late or not self.may_dial or run.state is not CampaignState.RUNNING:
             self.ledger.never_placed(run, order)
             return
+        self.trunks.sent(order.trunk)
         self.ledger.placed(run, LiveCall(order, now, forecast=forecast))
         run.pacer.observe("dial", now, order.attempt_id)
         self._placer.place(order)
@@ -379,7 +382,7 @@ class Dialer:
         run.stale = False
         look_at = await self._hours.next_look(run, open_zones, at)
         if run.stale or not self._hours.knows(run):  # something changed meanwhile
-            self._looks.wake([run.id])
+            self._looks.wake([run.id], at_once=True)
             return
         run.look_at, run.may_be_done = look_at, True
         self._looks.at(run.id, (look_at - at).total_seconds())
@@ -392,6 +395,6 @@ class Dialer:
         log.info("campaign", action=state.value, campaign=run.name)
         self._teams.sort(self.campaigns.values())
         if state is CampaignState.RUNNING:
-            self._looks.wake([run.id])
+            self._looks.wake([run.id], at_once=True)
         else:
             self._upkeep.keep(run)

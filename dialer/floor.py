@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from contact_center.clock import Clock
 from contact_center.roster import Roster
 from contact_center.seat import Seat
-from contact_center.terms import AgentState
+from contact_center.terms import AgentState, AgentStatus
 
 EVERYBODY = ""
 _READY = (AgentState.IDLE, AgentState.OFFERED)
@@ -44,8 +45,7 @@ class AgentEvent:
     team: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(NamedTuple):
     team: str
     state: AgentState
     on_line: bool
@@ -96,7 +96,9 @@ class Floor:
     def hear(self, seat: Seat) -> None:
         """A seat has changed, perhaps."""
         self._follow_offer(seat)
-        place = _Place(seat.team, seat.state, seat.is_on_line)
+        state = seat.state
+        on_line = seat.status is AgentStatus.ONLINE and state is not AgentState.UNREACHABLE
+        place = _Place(seat.team, state, on_line)
         before = self._places.get(seat.ext, _NOWHERE)
         if place == before:
             return
@@ -127,14 +129,14 @@ class Floor:
     def _enter(self, seat: Seat, place: _Place) -> None:
         if not place.on_line:
             return
-        since = self._clock.monotonic() - max((self._clock.now() - seat.since_at).total_seconds(), 0.0)
-        for crew in self._crews_of(place.team):
+        crews = self._crews_of(place.team)
+        for crew in crews:
             crew.on_line += 1
             crew.idle += place.state is AgentState.IDLE
-            if place.state is AgentState.TALKING:
-                crew.talking[seat.ext] = since
-            elif place.state is AgentState.WRAP_UP:
-                crew.wrapping[seat.ext] = since
+        if place.state in (AgentState.TALKING, AgentState.WRAP_UP):
+            since = self._clock.monotonic() - max((self._clock.now() - seat.since_at).total_seconds(), 0.0)
+            for crew in crews:
+                (crew.talking if place.state is AgentState.TALKING else crew.wrapping)[seat.ext] = since
 
     def _crews_of(self, team: str) -> list[Crew]:
         return [self._crews[EVERYBODY], self._crews[team]] if team != EVERYBODY else [self._crews[EVERYBODY]]

@@ -9,13 +9,15 @@ from math import inf
 
 from sqlalchemy.orm import Session
 
+from contact_center.attempt_rules import AttemptRules
 from contact_center.carriers import Carriers, Hand
 from contact_center.dialling import DialOrder, PlaceCall
 from contact_center.law.duties import Duties, duties
 from contact_center.law.rules import Clock
+from contact_center.local_presence import caller_id_for
 from contact_center.own_agents import OwnAgents
 from contact_center.roster import Roster
-from contact_center.settings import Settings
+from contact_center.settings import Settings, Site
 from contact_center.silent_text import silent_text
 from contact_center.store.claims import Claim, claim
 from contact_center.store.recovery import OpenAttempt
@@ -96,7 +98,7 @@ def bundles(wants: Sequence[Want]) -> list[list[Want]]:
 
 
 def take_leads(
-    session: Session, bundle: Sequence[Want], odds: Sequence[Mapping[int, float] | None], at: datetime
+    session: Session, bundle: Sequence[Want], odds: Sequence[Mapping[int, float] | None], at: datetime, site: Site
 ) -> list[list[Claim]]:
     """The leads of each want, in the caller's transaction; ``odds``: of each want's leads, or None."""
     hands = [Hand(want.lines, want.carriers, want.own) for want in bundle]
@@ -112,6 +114,8 @@ def take_leads(
             kind=CallKind(want.run.mode.value),
             odds=known,
             profile=want.run.options.profile,
+            own=AttemptRules.of(want.run.options, site),
+            search=want.run.search,
         )
         for want, hand, known in zip(bundle, hands, odds, strict=True)
     ]
@@ -152,9 +156,9 @@ def order_of(
         number=claimed.number,
         trunk=claimed.trunk,
         endpoint=_endpoint(claimed, trunks),
-        caller_id=run.options.caller_id,
+        caller_id=caller_id_for(claimed.number, run.options.caller_ids, run.options.caller_id),
         team=run.team,
-        prefer_agent=claimed.last_agent if run.options.sticky else "",
+        prefer_agent=claimed.promised or (claimed.last_agent if run.options.sticky else ""),
         ring_seconds=max(run.options.ring_seconds, owed.ring_seconds),
         agent_ring_seconds=float(settings.agents.ring_seconds),
         deadline_seconds=min(run.options.connect_deadline, owed.message_seconds or inf),

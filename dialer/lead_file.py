@@ -7,8 +7,9 @@ without a header) as well as plain ones. Any column that is not known becomes a 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -16,8 +17,11 @@ from typing import Self
 from contact_center import numbers
 from contact_center.errors import UsageError
 from contact_center.law.places import LeadFacts, place_key
+from contact_center.lead_drafts import TIMES, times
+from contact_center.other_numbers import is_other_number, others_of, place_of
 from contact_center.settings import Site
 from contact_center.store.admin_leads import LeadDraft, checked_priority
+from contact_center.store.expiry import check_promise
 from dialer.lead_text import Record, TextTable
 
 MAX_COLUMNS = 1000
@@ -29,6 +33,9 @@ NUMBER_COLUMNS = ("phone_number", "phone", "number", "tel", "telephone", "mobile
 
 _ZONE_COLUMNS = ("timezone", "time_zone", "tz")
 _PRIORITY_COLUMNS = ("priority", "rank")
+_NOT_SET = "next_attempt_at"
+_OF_EXPORT = frozenset(("id", "attempts", "disposition", "last_agent"))
+"""Columns by which an export of ours is known."""
 _DNC_STATUSES = ("DNC", "DNCL", "DNCC")
 
 STANDARD = (
@@ -88,6 +95,7 @@ class _Columns:
     zone: int | None = None
     priority: int | None = None
     status: int | None = None
+    times: dict[str, int] = field(default_factory=dict)
     plain: dict[int, str] = field(default_factory=dict)
     ignored: int = 0
 
@@ -103,9 +111,10 @@ class _Columns:
             zone=_place(names, _ZONE_COLUMNS),
             priority=_place(names, _PRIORITY_COLUMNS if standard else _PRIORITY_COLUMNS[:1]),
             status=names.index("status") if standard and "status" in names else None,
+            times={name: names.index(name) for name in _times(names) if name in names},
             ignored=ignored,
         )
-        own = (columns.number, columns.code, columns.zone, columns.priority)
+        own = (columns.number, columns.code, columns.zone, columns.priority, *columns.times.values())
         columns.plain = {n: name for n, name in enumerate(names) if n not in own and n >= ignored}
         return columns
 
@@ -113,11 +122,22 @@ class _Columns:
 class LeadFile:
     """A file of leads, opened. Use it as a context manager; :meth:`rows` reads it once, as it streams.
 
+    ``agents``: extensions that there are, where it matters. ``lasts_seconds``: when the leads end; 0: never.
+
     Raises UsageError with one sentence when the file as a whole is no list of leads.
     """
 
-    def __init__(self, path: Path, site: Site, encoding: str | None = None) -> None:
-        self._path, self._site = path, site
+    def __init__(
+        self,
+        path: Path,
+        site: Site,
+        encoding: str | None = None,
+        now: datetime | None = None,
+        agents: Container[str] | None = None,
+        lasts_seconds: float = 0.0,
+    ) -> None:
+        self._lasts_seconds = lasts_seconds
+        self._path, self._site, self._now, self._agents = path, site, now or datetime.now(UTC), agents
         self._table = TextTable(path, encoding)
         self.header: list[str] = []
 
@@ -211,8 +231,32 @@ class LeadFile:
         text = _with_code(_cell(cells, columns.number), _cell(cells, columns.code))
         number = numbers.normalise(text, self._site.country, self._site.number_check)
         fields = _fields(cells, columns)
-        place = place_key(LeadFacts.of(number, fields, _cell(cells, columns.zone)), site_zone=self._site.timezone)
-        return LeadDraft(number, place, checked_priority(_cell(cells, columns.priority)), fields)
+        others = others_of(number, self._others(fields, _cell(cells, columns.code)))
+        facts = LeadFacts.of(number, fields, _cell(cells, columns.zone), others)
+        place = place_key(facts, site_zone=self._site.timezone)
+        given = {name: _cell(cells, where) for name, where in columns.times.items()}
+        if given.pop(_NOT_SET, ""):
+            raise UsageError(f"{_NOT_SET} is not set by hand; name the column callback_at, or leave it out")
+        promise = times(given, place, self._site.timezone, self._now)
+        if (agent := promise["callback_agent"]) and self._agents is not None and agent not in self._agents:
+            raise UsageError(f"there is no agent {_shown(agent)} to call back")
+        check_promise(promise["callback_at"], self._lasts_seconds, self._now)
+        return LeadDraft(number, place, checked_priority(_cell(cells, columns.priority)), fields, others, **promise)
+
+    def _others(self, fields: dict[str, str], code: str) -> Iterator[str]:
+        """The further numbers, taken out of ``fields``; what is no number there stays a field, as lists are."""
+        for name in sorted(filter(is_other_number, fields), key=place_of):
+            try:
+                other = numbers.normalise(_with_code(fields[name], code), self._site.country, self._site.number_check)
+            except UsageError:
+                continue
+            del fields[name]
+            yield other
+
+
+def _times(names: list[str]) -> tuple[str, ...]:
+    """The columns that say when a lead is called; those of an export tell of times past, and are fields like others."""
+    return () if set(names) >= _OF_EXPORT else (*TIMES, _NOT_SET)
 
 
 def _fields(cells: list[str], columns: _Columns) -> dict[str, str]:
@@ -221,7 +265,7 @@ def _fields(cells: list[str], columns: _Columns) -> dict[str, str]:
         if place < len(cells) and (value := cells[place].strip()):
             if len(value) > MAX_FIELD_CHARS:
                 raise UsageError(f"{name} is longer than {MAX_FIELD_CHARS} characters")
-            fields[name] = value[1:] if _ESCAPED.match(value) else value
+            fields[name] = _plain(value)
     return fields
 
 
@@ -244,7 +288,12 @@ def _name(cell: str) -> str:
 
 
 def _cell(cells: list[str], place: int | None) -> str:
-    return cells[place].strip() if place is not None and place < len(cells) else ""
+    return _plain(cells[place].strip()) if place is not None and place < len(cells) else ""
+
+
+def _plain(value: str) -> str:
+    """A cell as it was before a file of ours made it harmless for spreadsheets."""
+    return value[1:] if _ESCAPED.match(value) else value
 
 
 def _place(names: list[str], wanted: tuple[str, ...]) -> int | None:

@@ -17,18 +17,21 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self, TextIO
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
+from sqlmodel import col
 
 from contact_center.carriers import ANY_TRUNK, Carriers
 from contact_center.clock import Clock
 from contact_center.console.spreadsheet import safe_cell
 from contact_center.errors import CallwrightError, UsageError
+from contact_center.models import Agent, Campaign
 from contact_center.settings import Site
 from contact_center.store import admin_imports
 from contact_center.store.admin import By
 from contact_center.store.admin_imports import BATCH_ROWS, RELEASING
 from contact_center.store.admin_leads import LeadDraft
-from contact_center.store.engine import writing
+from contact_center.store.engine import reading, writing
+from contact_center.store.expiry import lead_expires
 from contact_center.store.queries import find_campaign
 from contact_center.store.queries_leads import campaign_names
 from dialer.lead_file import Good, LeadFile, Reject
@@ -154,7 +157,11 @@ class LeadImporter:
         """Import a file. Raises UsageError, NotFound or Unreachable; then no lead has come of it."""
         begun = self.clock.monotonic()
         self.settle()
-        with LeadFile(order.file, self.site, order.encoding) as file:
+        with reading(self.engine) as session:
+            agents = frozenset(session.scalars(select(col(Agent.ext))))
+            into = session.scalars(select(Campaign).where(col(Campaign.name) == order.campaign)).first()
+            lasts = lead_expires(into) if into is not None else 0.0
+        with LeadFile(order.file, self.site, order.encoding, self.clock.now(), agents, lasts) as file:
             if os.path.exists(order.rejects_path) and os.path.samefile(order.rejects_path, order.file):
                 raise UsageError(f"{order.rejects_path}: the rejected rows would overwrite the file itself.")
             with writing(self.engine) as session:

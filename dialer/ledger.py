@@ -35,6 +35,8 @@ _FAILS = {
     Outcome.UNAVAILABLE: "no_answer",
     Outcome.MACHINE: "machine",
 }
+TAKEN_BACK = "the call was taken back before it was answered"
+"""The reason of a lead whose call we ended ourselves: its campaign was stopped, or its number forbidden."""
 
 
 class Ledger:
@@ -65,7 +67,7 @@ class Ledger:
 
     def adopted(self, attempt: OpenAttempt, order: DialOrder, answered: bool, connected: bool) -> None:
         """A call of an earlier process goes on under this one, or is about to be closed."""
-        self._trunks.adopt(order.trunk)
+        self._trunks.adopt(order.trunk, order.channel_id, answered=answered, since=attempt.answered_at)
         if run := self._campaigns.get(attempt.campaign_id):
             now = self._clock.monotonic()
             began = now - max((self._clock.now() - attempt.intent_at).total_seconds(), 0.0)
@@ -89,6 +91,7 @@ class Ledger:
         """Progress: the customer answered."""
         reached("answer_seen")
         self._trunks.rang(order.trunk)
+        self._trunks.answered(order.trunk, order.channel_id)
         self._post(AttemptAnswered(channel_id=order.channel_id, at=at))
         reached("answer_posted")
         if found := self._calls.get(order.channel_id):
@@ -210,6 +213,8 @@ class Ledger:
             options=options,
             certain=result.certain,
         )
+        if result.withdrawn and not change.counted:
+            change = replace(change, reason=TAKEN_BACK)
         if result.opted_out:
             return LeadChange(LeadState.DNC, None, counted=True, reason=DNC_REASON)
         if result.message_left:
@@ -220,7 +225,7 @@ class Ledger:
         }.get(result.outcome)
         if locked is not None and change.next_attempt_at is not None:
             until = result.ended_at + timedelta(seconds=locked)
-            return replace(change, next_attempt_at=max(change.next_attempt_at, until))
+            return replace(change, next_attempt_at=max(change.next_attempt_at, until), alternate_at=None)
         swallowed = result.outcome is Outcome.NOT_ATTEMPTED and result.certain
         if swallowed and not result.withdrawn and not self._trunks.is_down(order.trunk):
             # the trunk carries other calls, so there is no "when it is back" to wait for
@@ -247,6 +252,7 @@ class Ledger:
 
     def settle(self, order: DialOrder, result: CallResult, change: LeadChange) -> None:
         """Store the end of an attempt, the lead's next step and the call's record as one fact."""
+        run = self._campaigns.get(order.campaign_id)
         self._post(
             AttemptSettled(
                 channel_id=order.channel_id,
@@ -264,6 +270,10 @@ class Ledger:
                 last_agent=result.agent or None,
                 reason=change.reason,
                 record=result.record,
+                alternate=change.alternate,
+                alternate_at=change.alternate_at,
+                day_parts=run.options.day_parts if run else "",
+                attempts_per_part=run.options.attempts_per_part if run else 1,
             )
         )
         reached("settled_posted")

@@ -11,10 +11,12 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 
 import structlog
 from sqlalchemy.orm import Session
 
+from contact_center.attempt_rules import AttemptRules
 from contact_center.clock import Clock
 from contact_center.dialling import DialOrder, PlaceCall, PreviewCard
 from contact_center.ids import new_id
@@ -26,10 +28,10 @@ from contact_center.settings import Settings
 from contact_center.store.claim_one import claim_one
 from contact_center.store.claims import Claim
 from contact_center.store.facts import PreviewNoted
-from contact_center.store.previews import PreviewLead, preview_leads
+from contact_center.store.previews import ALONE_SECONDS, SKIPPED_SECONDS, PreviewLead, preview_leads, put_off_held
 from contact_center.store.writer import Writer
 from contact_center.terms import AgentState, AgentStatus, CampaignMode, CampaignState
-from contact_center.trunks import Trunks
+from contact_center.trunks import CAPPED, NoLine, Trunks
 from dialer.calling_hours import CallingHours
 from dialer.campaign import CampaignRun, LiveCall
 from dialer.carriage import Carriage
@@ -37,7 +39,6 @@ from dialer.fresh import Lists, Look
 from dialer.intents import order_of, own_agents
 from dialer.ledger import Ledger
 
-SKIPPED_SECONDS = 300.0  # how long an agent is not shown a lead again that he let pass, or has just had
 SPARE_LEADS = 20  # looked at beyond the agents there are, for leads that others are shown or have skipped
 
 SPARE_LEADS_KEPT = 200  # the same, where leads may wait for agents of their own
@@ -81,7 +82,7 @@ class Previews:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self.shown: dict[str, Preview] = {}
-        self._skipped: dict[tuple[int, str], float] = {}
+        self._skipped: dict[tuple[int, str], float] = {}  # when, in monotonic seconds
 
     # -- showing --------------------------------------------------------------------------------------
 
@@ -89,41 +90,52 @@ class Previews:
         """End what has lapsed, and show a lead to each free agent of a running campaign. Raises Unreachable."""
         parts = self._parts
         self._lapse()
-        if not list(self._free(run)) or (run.look_at is not None and at < run.look_at):
+        if not list(self._free(run)) or run.idle_seconds(at):
+            return
+        if parts.trunks.spent(run.options.trunk):  # nobody is shown whom he could not call
             return
         run.look_at = None
         zones = await parts.hours.open_zones(run, at)
-        own = own_agents(run, parts.roster, at)
+        own, rules = own_agents(run, parts.roster, at), AttemptRules.of(run.options, parts.settings.site)
         spare = SPARE_LEADS if own is None else SPARE_LEADS_KEPT
         few = len(list(self._free(run))) + len(self.shown) + len(self._skipped) + spare
-        question = partial(
-            preview_leads, campaign_id=run.id, open_zones=zones, profile=run.options.profile, now=at, few=few
-        )
-        leads = await parts.carriage.only_carried(run, await parts.writer.read(question), zones)
+        asked: dict[str, Any] = {"campaign_id": run.id, "open_zones": zones, "now": at, "few": few}
+        asked |= {"profile": run.options.profile, "own": rules}
+        found = await parts.writer.read(partial(preview_leads, **asked))
+        leads = await parts.carriage.only_carried(run, found, zones)
         if leads is None:
             return
         if not leads:
+            if await parts.writer.commit(partial(put_off_held, **asked)):
+                return
             await parts.nothing_left(run, zones, at)
         if run.state is not CampaignState.RUNNING or run.mode is not CampaignMode.PREVIEW or not parts.may_dial():
             return
         taken = {preview.lead.number for preview in self.shown.values()}
-        for lead in leads:
-            let_pass = (lead.id, lead.last_agent) in self._skipped
-            kept = own is not None and not let_pass and own.keep(lead.last_agent, lead.due_at)
-            if lead.number not in taken and not kept and (seat := self._seat_for(run, lead)):
-                taken.add(lead.number)
-                self._show(run, lead, seat, at)
-                own = own and own.with_call_for(seat.ext)
+        for patience in (SKIPPED_SECONDS, ALONE_SECONDS):  # what was let pass comes when there is nothing else
+            for lead in leads:
+                let_pass = self._let_pass(lead, lead.last_agent, patience)
+                kept = own is not None and not let_pass and own.keep(lead.last_agent, lead.due_at, lead.promised_to)
+                if lead.number not in taken and not kept and (seat := self._seat_for(run, lead, patience)):
+                    taken.add(lead.number)
+                    self._show(run, lead, seat, at)
+                    own = own and own.with_call_for(seat.ext)
+
+    def _let_pass(self, lead: PreviewLead, ext: str, patience: float) -> bool:
+        """Whether this agent let it pass less than so many seconds ago."""
+        skipped = self._skipped.get((lead.id, ext))
+        return skipped is not None and self._parts.clock.monotonic() - skipped < patience
 
     def _free(self, run: CampaignRun) -> Iterator[Seat]:
         """Agents of its team who wait for a call, the one who has waited longest first."""
         idle = [seat for seat in self._parts.roster if seat.serves(run.team) and seat.state is AgentState.IDLE]
         yield from sorted(idle, key=lambda seat: (seat.idle_since_at, seat.ext))
 
-    def _seat_for(self, run: CampaignRun, lead: PreviewLead) -> Seat | None:
+    def _seat_for(self, run: CampaignRun, lead: PreviewLead, patience: float) -> Seat | None:
         """The agent who served this lead before, if he is free, else the next one who has not let it pass."""
-        free = [seat for seat in self._free(run) if (lead.id, seat.ext) not in self._skipped]
-        own = next((seat for seat in free if run.options.sticky and seat.ext == lead.last_agent), None)
+        free = [seat for seat in self._free(run) if not self._let_pass(lead, seat.ext, patience)]
+        wanted = lead.last_agent if run.options.sticky or lead.promised_to else ""
+        own = next((seat for seat in free if seat.ext == wanted), None)
         return own or next(iter(free), None)
 
     def _show(self, run: CampaignRun, lead: PreviewLead, seat: Seat, at: datetime) -> None:
@@ -152,7 +164,7 @@ class Previews:
 
     def _lapse(self) -> None:
         now = self._parts.clock.monotonic()
-        self._skipped = {key: until for key, until in self._skipped.items() if until > now}
+        self._skipped = {key: at for key, at in self._skipped.items() if now - at < SKIPPED_SECONDS}
         for ext, preview in list(self.shown.items()):
             run = preview.run
             if now >= preview.until:
@@ -160,7 +172,7 @@ class Previews:
             elif run.state is not CampaignState.RUNNING or run.mode is not CampaignMode.PREVIEW:
                 self._end(ext, "withdrawn")
             elif preview.offer.seat.status is not AgentStatus.ONLINE:
-                self._end(ext, "skipped")
+                self._end(ext, "gone")
 
     def changed(self) -> None:
         """Campaigns or agents were changed: who is shown a lead of a campaign that rests is free again."""
@@ -180,7 +192,10 @@ class Previews:
         if preview is None or preview.lead.id != lead_id:
             log.info("the lead is not shown any more", action="preview", agent=ext, lead_id=lead_id, wish=action)
         elif action == "take":
-            await self.take(ext)
+            try:
+                await self.take(ext)
+            except NoLine as error:
+                log.warning("not called", action="preview", agent=ext, reason=str(error))
         else:
             self.skip(ext)
 
@@ -193,7 +208,7 @@ class Previews:
         if preview is None:
             return False
         if why in ("skipped", "lapsed", "taken"):
-            self._skipped[preview.lead.id, ext] = self._parts.clock.monotonic() + SKIPPED_SECONDS
+            self._skipped[preview.lead.id, ext] = self._parts.clock.monotonic()
         self._note(preview.card, self._parts.clock.now(), why)
         self._parts.placer.hide_preview(preview.card)
         if why != "taken":
@@ -220,7 +235,8 @@ class Previews:
     async def take(self, ext: str, leg: object = None) -> DialOrder | None:
         """Call the lead that the agent is shown; None where he is shown none, or it may not be called after all.
 
-        ``leg``: his own call, in which the customer is to arrive. Raises Unreachable.
+        ``leg``: his own call, in which the customer is to arrive. Raises Unreachable, and NoLine where no trunk may
+        carry calls any more.
         """
         preview = self.shown.get(ext)
         if preview is None:
@@ -252,13 +268,15 @@ class Previews:
         names = parts.carriage.trunks_for(run, preview.lead.number)
         line = parts.trunks.choose(names, taken) if names is not None else None
         if line is None:
+            if names is not None and (why := parts.trunks.spent(names)):
+                raise NoLine(why, CAPPED)
             return None
         claim: Claim | None = None
         try:
             claim, look = await self._claim(preview, line)
         finally:
             if claim is None:
-                parts.trunks.give_back(line, taken)
+                parts.trunks.give_back(line)
         if claim is None:
             return None
         allowed, fresh_until = await parts.lists.allowed([claim], look)
@@ -271,6 +289,7 @@ class Previews:
         if late or not is_wanted or not parts.may_dial() or run.state is not CampaignState.RUNNING:
             parts.ledger.never_placed(run, order)
             return False
+        parts.trunks.sent(order.trunk)
         parts.ledger.placed(run, LiveCall(order, now))
         run.last_placed = now
         return True
@@ -290,6 +309,8 @@ class Previews:
                 max_attempts=run.options.max_attempts,
                 profile=run.options.profile,
                 queued_at=preview.shown_at,
+                own=AttemptRules.of(run.options, parts.settings.site),
+                number=preview.lead.number,
             )
             return taken, parts.lists.look()
 

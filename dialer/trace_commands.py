@@ -12,7 +12,7 @@ import typer
 from contact_center.console import campaign
 from contact_center.console.context import console_of
 from contact_center.console.output import clean, count
-from contact_center.errors import CallwrightError, UsageError
+from contact_center.errors import CallwrightError, UsageError, typed
 from contact_center.store.queries import campaign_options, find_campaign
 
 
@@ -36,7 +36,11 @@ def trace(
         recording = campaign_options(find_campaign(session, name)).record_trace
     path = trace_path(console.settings, name)
     if not path.exists():
-        hint = "nothing was decided yet" if recording else f"`callwright campaign set {name} record_trace=on` begins"
+        hint = (
+            "nothing was decided yet"
+            if recording
+            else f"`callwright campaign set {typed(name)} record_trace=on` begins"
+        )
         raise CallwrightError(f"No trace of {name} has been recorded at {path}: {hint}.")
     lines = sum(1 for _ in _whole_lines(path))
     document = {"campaign": name, "file": str(path), "recording": recording, "lines": lines}

@@ -65,8 +65,11 @@ class Upkeep:
         self._checked: dict[int, float] = {}
 
     async def pasts(self, rows: Iterable[Campaign]) -> dict[int, Past]:
-        """What campaigns bring along that look ahead and are not known yet, by id."""
-        wanted = [row.id or 0 for row in rows if row.mode == CampaignMode.PREDICTIVE and self._is_new(row.id or 0)]
+        """What campaigns bring along that look ahead, or whose drops the law limits, and are not known yet, by id."""
+        ahead = {row.id or 0 for row in rows if row.mode == CampaignMode.PREDICTIVE}
+        # As it stands: a row whose other settings make no sense is left out later, and keeps nobody else.
+        limited = {row.id or 0 for row in rows if (row.options or {}).get("profile", "none") != "none"}
+        wanted = [campaign for campaign in sorted(ahead | limited) if self._is_new(campaign)]
         since = self._clock.now() - timedelta(seconds=MONTH_SECONDS)
 
         def read(session: Session) -> dict[int, Past]:
@@ -80,7 +83,8 @@ class Upkeep:
 
         if not wanted:
             return {}
-        await asyncio.to_thread(import_module, "dialer.predictive")  # numpy takes long enough to be heard
+        if ahead:
+            await asyncio.to_thread(import_module, "dialer.predictive")  # numpy takes long enough to be heard
         return await self._writer.read(read, within=PAST_SECONDS)
 
     def _is_new(self, campaign: int) -> bool:
@@ -205,5 +209,7 @@ class Upkeep:
             return False
         if run.look_at is not None or not self._floor.whole(run.team).on_line:
             return False
+        if run.options.filter and not run.search.is_small:
+            return False  # to look at all of a long list would hold up everything else
         old = now - self._asked.get(run.id, float("-inf")) >= COMING_SECONDS
         return old or (len(run.coming) < FEW_LEFT and run.last_placed > self._asked.get(run.id, 0.0))

@@ -145,6 +145,18 @@ class Windows:
                 sentence = f"hard limit of the last {NAMES[seconds]} ({told}): one call per free agent"
         return sentence
 
+    def used_up(self, now: float, limit: float) -> str:
+        """The window in which so many were dropped that the limit is reached; empty: none.
+
+        For who dials ahead without forecasts: unlike ``forbids`` it lets him begin.
+        """
+        for seconds in SPANS:
+            dropped, answered = self.totals(now, seconds)
+            if dropped and dropped >= limit * answered - _TINY:
+                told = f"{dropped} of {answered} answered calls dropped, {100 * limit:g} % allowed"
+                return f"limit of the last {NAMES[seconds]} ({told}): one call per free agent"
+        return ""
+
     def explain(self, now: float) -> dict[str, float]:
         """What detection adds, for `why campaign`; empty where no call was ended as a machine's."""
         if not self.with_detection:
