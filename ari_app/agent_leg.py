@@ -13,7 +13,7 @@ import structlog
 from ari_app.bridge import Bridge
 from ari_app.channel import Channel
 from ari_app.errors import AriDown, AriError, HungUp, NoAnswer, Refused, Uncertain
-from ari_app.scope import finish
+from ari_app.scope import at_once, finish
 from ari_app.services import Services
 from contact_center.roster import Offer
 from contact_center.seat import Seat
@@ -42,19 +42,11 @@ class NotTaken(Exception):
 
 
 class ToRing(Protocol):
-    """What an agent's phone must be told of a call; a DialOrder is one.
-
-    ``channel_id``: of the customer, from which the ids of agents' legs are made.
-    """
+    """What an agent's phone must be told of a call; a DialOrder is one."""
 
     @property
     def call_id(self) -> str:
         """The call."""
-        ...
-
-    @property
-    def channel_id(self) -> str:
-        """The customer's channel, or a name of its own that begins with ``cw-``."""
         ...
 
     @property
@@ -112,7 +104,7 @@ class DialledLeg:
         wanted = [self._bridge.add(self.channel, absorb_dtmf=True)]
         if not self._bridge.holds(customer):
             wanted.append(self._bridge.add(customer))
-        failures = [failure for failure in await asyncio.gather(*wanted, return_exceptions=True) if failure is not None]
+        failures = [failure for failure in await at_once(*wanted) if failure is not None]
         if not failures:
             return
         if not customer.gone.happened:
@@ -144,13 +136,13 @@ async def ring_agent(
     offer: Offer,
     order: ToRing,
     customer: Channel | None,
-    attempt: int,
+    channel_id: str,
     env: Services,
     *,
     queued: bool = False,
     seat_early: bool = True,
 ) -> AsyncIterator[DialledLeg]:
-    """Ring the agent's phone; the block runs when he has answered, and his leg ends with it.
+    """Ring the agent's phone; the block runs when he has answered, and his leg (``channel_id``) ends with it.
 
     The customer hears ringback meanwhile; words that the agent's phone is being told are cut short. Raises NotTaken.
     A ``queued`` customer hears his music until ``join``, and nothing is done to him before; the phone is not told to
@@ -162,7 +154,6 @@ async def ring_agent(
         at_once = None if queued else customer
         async with nullcontext() if at_once is None else _ringback(at_once, env):
             await cut_short(offer.seat, env)
-            channel_id = f"{order.channel_id}-a{attempt}"
             dialled = env.ari.dial(
                 offer.seat.endpoint,
                 channel_id=channel_id,

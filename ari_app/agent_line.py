@@ -21,6 +21,7 @@ from ari_app.bridge import Bridge
 from ari_app.channel import Channel, GoneKind
 from ari_app.client import AriClient
 from ari_app.errors import AriError, HungUp, NoAnswer
+from ari_app.line_pulse import Pulse, is_heard, is_on_hold, next_look, packets
 from ari_app.preview_code import CodeOnLine
 from ari_app.scope import finish, until_hangup
 from ari_app.services import Services
@@ -37,7 +38,6 @@ CHECK_SECONDS = 1.0  # how often it is looked whether a persistent agent's phone
 AGAIN_SECONDS = 15.0  # between two rings of a phone that did not answer
 BEGIN_SECONDS = 0.5  # how long a sound that nobody hears may take to begin
 LET_OUT_SECONDS = 5.0  # how long an agent is not free because a customer of another may be in his line
-SOUND_SECONDS = 1.5  # a phone that sends no sound for so long, and does not answer SIP either, is gone
 CLOSE_SECONDS = 2.0  # how long the end of a line may take that another one replaces
 _NO_SOUND = 44  # the cause Asterisk gives when it ends a call because no RTP has come for long
 
@@ -45,12 +45,13 @@ log = structlog.get_logger(__name__)
 
 
 class LineLeg:
-    """The agent's own call, for as long as it is up."""
+    """The agent's own call, for as long as it is up. ``silent``: his phone has stopped sending."""
 
     def __init__(self, channel: Channel, bridge: Bridge, ari: AriClient) -> None:
         self.channel, self.bridge, self._ari = channel, bridge, ari
         self.closed = asyncio.Event()
         self.changed = asyncio.Event()
+        self.silent = False
         self._joined = False
         self._own_format = ""
         self._translated = False
@@ -145,6 +146,7 @@ class AgentLines:
         self._lines: dict[str, LineLeg] = {}
         self._coming: set[str] = set()
         self._rung_at: dict[str, float] = {}
+        env.roster.end_old_line = self.end_if_old
 
     def get(self, ext: str) -> LineLeg | None:
         """The line of an agent, while it is up."""
@@ -199,11 +201,24 @@ class AgentLines:
         leg = self._lines.get(seat.ext)
         if leg is None or seat.engaged not in (AgentState.OFFERED, AgentState.TALKING):
             return True
-        return not await self._is_heard(leg.channel)
+        return not await is_heard(leg.channel)
 
-    async def _give_way(self, seat: Seat) -> None:
+    async def end_if_old(self, ext: str) -> bool:
+        """His phone is heard of: a line of his from which no sound comes any more ends now; whether there was one.
+
+        A phone that was switched off and on again in a moment is never missed by Asterisk, and its old call stays up.
+        A line that the phone has put on hold is no old one.
+        """
+        leg, seat = self._lines.get(ext), self._env.roster.get(ext)
+        if leg is None or seat is None or await is_heard(leg.channel) or await is_on_hold(leg.channel):
+            return False
+        log.warning("line lost with its phone", action="line", agent=ext)
+        await self._give_way(seat, leg)
+        return True
+
+    async def _give_way(self, seat: Seat, older: LineLeg | None = None) -> None:
         """The agent's older line ends: his phone has been restarted, or he dialled the code twice."""
-        leg = self._lines.get(seat.ext)
+        leg = older or self._lines.get(seat.ext)
         if leg is None:
             return
         await leg.channel.hang_up()
@@ -218,8 +233,34 @@ class AgentLines:
 
     async def _stand_by(self, leg: LineLeg, seat: Seat) -> None:
         """While the agent is on line, or talks; ``*49`` calls the lead that he is shown."""
-        with leg.channel.on_keys(CodeOnLine(seat.ext, leg.channel, self._env).key):
-            await self._until_off_line(leg, seat)
+        watching = self._env.ari.spawn(self._feel(leg, seat), f"pulse of line {seat.ext}")
+        try:
+            with leg.channel.on_keys(CodeOnLine(seat.ext, leg.channel, self._env).key):
+                await self._until_off_line(leg, seat)
+        finally:
+            watching.cancel()
+
+    async def _feel(self, leg: LineLeg, seat: Seat) -> None:
+        """Look whether sound comes while nobody talks: a dead line would take customers until Asterisk ends it."""
+        pulse = Pulse()
+        while not pulse.pauses:
+            await asyncio.sleep(next_look(asyncio.get_running_loop().time()))
+            if seat.engaged is AgentState.TALKING or not self._env.ari.live:
+                pulse.skip()
+                continue
+            try:
+                pulse.note(await packets(leg.channel), self._env.clock.monotonic())
+            except HungUp:
+                return
+            except AriError as error:
+                log.debug("line not looked at", action="line", agent=seat.ext, reason=str(error))
+                pulse.skip()
+            if pulse.is_gone:
+                if not await is_on_hold(leg.channel):
+                    leg.silent = True
+                    leg.changed.set()
+                    return
+                pulse.skip()
 
     async def _until_off_line(self, leg: LineLeg, seat: Seat) -> None:
         """While the agent is on line, or talks."""
@@ -230,8 +271,11 @@ class AgentLines:
                 if seat.last_call_id != forgotten and seat.engaged is not AgentState.TALKING:
                     forgotten = seat.last_call_id
                     self._env.ari.spawn(leg.forget_talker(), f"transcoder of line {seat.ext}")
+                if leg.silent and seat.engaged is not AgentState.TALKING:
+                    log.warning("line lost with its phone", action="line", agent=seat.ext)
+                    return
                 if seat.line_doubted and seat.engaged is not AgentState.TALKING:
-                    if not await self._is_heard(leg.channel):
+                    if not await is_heard(leg.channel):
                         log.warning("line lost with its phone", action="line", agent=seat.ext)
                         return
                     self._env.roster.line_lives(seat)
@@ -249,22 +293,6 @@ class AgentLines:
             await self._env.dispose(call_id, code, f"agent:{seat.ext}")
         except CallwrightError as error:
             log.info("disposition refused", action="dispose", call_id=call_id, reason=str(error))
-
-    async def _is_heard(self, channel: Channel) -> bool:
-        """Whether sound comes from the agent's phone."""
-        try:
-            before = await channel.command("GET", "/rtp_statistics")
-            async with asyncio.timeout(SOUND_SECONDS):
-                await channel.gone
-        except TimeoutError:
-            pass
-        except AriError:
-            return False
-        try:
-            after = await channel.command("GET", "/rtp_statistics")
-        except AriError:
-            return False
-        return int(after.get("rxcount") or 0) > int(before.get("rxcount") or 0)
 
     async def _close(self, leg: LineLeg, seat: Seat) -> None:
         if self._lines.get(seat.ext) is leg:

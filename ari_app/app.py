@@ -23,6 +23,7 @@ from ari_app.trunk_line import hold_arrival
 from contact_center.crash_points import reached
 from contact_center.dialling import DialOrder, PreviewCard
 from contact_center.roster import Offer
+from contact_center.terms import Party
 
 GOODBYE = "callwright-goodbye"  # context of the bundle: says that nobody can be reached, and hangs up
 FALLBACK = "callwright-fallback"  # context of the bundle: the fallback number, else goodbye
@@ -119,6 +120,14 @@ class App:
         if self.own is not None and await self.own.hang_up(call_id):
             return True
         return self.inbound is not None and await self.inbound.hang_up(call_id)
+
+    async def hang_up_as(self, call_id: str, ext: str) -> bool:
+        """End a call by the wish of its agent, who is not at his phone; False when he does not have it."""
+        talk = self.env.talks.get(call_id)
+        if talk is not None and talk.agent == ext:
+            await talk.hang_up()
+            return True
+        return talk is None and self.own is not None and await self.own.hang_up(call_id, Party.AGENT)
 
     def place_own(self, call_id: str, wish: Mapping[str, Any], at: datetime) -> None:
         """`call place`: an agent (``ext``) is to be connected with a ``number``, or with another agent."""

@@ -58,10 +58,10 @@ def _adopt(desk: CallbackDesk, snapshot: Snapshot, dial: OpenDial, agent_of: Cal
     before = replace(dial.callback, attempt=dial.callback.attempt - 1, dials=dial.callback.dials - 1)
     call: CallbackCall
     if given is not None:
-        call = last = GivenCallback(before, parts)
+        call = last = GivenCallback(before, parts, dial.intent_at)
         life = last.resume_outside(dial.n, customer, given, dial.agent, since)
     else:
-        call = CallbackCall(before, parts)
+        call = CallbackCall(before, parts, dial.intent_at)
         agent, bridge = ari.adopt(talk.agent), ari.bridge(talk.bridge.id)
 
         async def talk_on() -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, suppress
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -13,16 +12,18 @@ import structlog
 
 from ari_app import prompts
 from ari_app.after_call import After, Asked
-from ari_app.agent_leg import AdoptedLeg, DialledLeg, Leg, NotTaken, ring_agent
+from ari_app.agent_leg import AdoptedLeg, DialledLeg, Leg, NotTaken
 from ari_app.callback_dial import CustomerDial
 from ari_app.callback_parts import CallbackParts
 from ari_app.callback_told import CallbackTold
-from ari_app.channel import Channel, GoneKind
+from ari_app.callback_turn import agent_there, claimed, forbidden, may_begin
+from ari_app.channel import Channel
 from ari_app.errors import AriError, HungUp
 from ari_app.inbound_talk import Talk, say_sorry
+from ari_app.parting import customer_left
 from ari_app.queue_music import Music
 from ari_app.queue_place import Place, SentOn
-from ari_app.queue_rings import FREE_SECONDS, QueueRing, Rings, let_go
+from ari_app.queue_rings import QueueRing, Rings, let_go
 from ari_app.scope import finish, until_hangup
 from contact_center import story
 from contact_center.callbacks.fold import fold_attempt
@@ -32,9 +33,9 @@ from contact_center.errors import CallwrightError
 from contact_center.options import QueueOptions
 from contact_center.queues.board import Waiting
 from contact_center.roster import Offer
-from contact_center.store.callback_claims import NotAllowed, begin_dial, claim_callback
-from contact_center.store.callback_facts import CallbackClosed, CallbackDialEnded, CallbackReleased
-from contact_center.terms import CallbackState, CallKind, Direction, Party
+from contact_center.store.callback_claims import NotAllowed, begin_dial
+from contact_center.store.callback_facts import CallbackDialEnded, CallbackReleased
+from contact_center.terms import CallKind, Direction, Party
 
 log = structlog.get_logger(__name__)
 
@@ -42,15 +43,15 @@ log = structlog.get_logger(__name__)
 class CallbackCall:
     """A callback whose turn has come; ``waits`` while no agent is held for it. ``step``: what the dial led to.
 
-    ``held_back``: the customer has called in himself, so he must not be dialled.
+    ``held_back``: the customer has called in himself, so he must not be dialled. ``at_agent``: one is rung or told.
     """
 
-    def __init__(self, kept: Kept, parts: CallbackParts) -> None:
+    def __init__(self, kept: Kept, parts: CallbackParts, dialled_at: datetime | None = None) -> None:
         self.kept, self._parts, self._env = kept, parts, parts.env
-        self.waits, self.lost, self.held_back = True, False, False
+        self.waits, self.lost, self.held_back, self.at_agent = True, False, False, False
         self.step: Step | None = None
         self.dial: CustomerDial | None = None
-        self._n, self._dialled_at = 0, kept.since_at
+        self._n, self._dialled_at = 0, dialled_at or kept.since_at
         self._is_over = self._withdrawn = False
         self._told = CallbackTold(kept, parts)
         self.log = story.CallLog(
@@ -103,18 +104,20 @@ class CallbackCall:
     async def _turn(self, place: Place, offer: Offer, side: AsyncExitStack) -> bool:
         """One agent, held by ``side``; False where he did not take it, so that the next one is called."""
         kept, now = self.kept, self._now()
-        if not self._env.trunks.has_line(self._options.trunk):
-            return True  # no agent is rung for a customer who cannot be; his turn comes again in a moment
-        if not await self._parts.commit(lambda session: claim_callback(session, kept.id, self._parts.owner, now)):
+        if not may_begin(self._parts, kept, now):
+            return True  # no agent is rung for a customer who cannot be
+        if not await claimed(self._parts, kept, now):
             self.lost = True
             return True
         reached("callback_claimed")
         if self._options.callback_first == "customer":
             return await self._call(place, None, offer, side)
         try:
-            leg = await side.enter_async_context(self._agent_leg(offer))
+            self.at_agent = True
+            leg = await side.enter_async_context(agent_there(self._parts, kept, offer, self._options.ring_seconds))
             async with until_hangup(leg.channel):
                 await self._tell(leg)
+            self.at_agent = False
             return await self._call(place, leg, offer, side)
         except (NotTaken, HungUp) as refusal:
             reason = refusal.reason if isinstance(refusal, NotTaken) else "rejected"
@@ -123,27 +126,6 @@ class CallbackCall:
             self._told.not_taken(offer, (self._now() - now).total_seconds())
             self._parts.post(CallbackReleased(callback_id=kept.id, at=self._now()))
             return False
-
-    @asynccontextmanager
-    async def _agent_leg(self, offer: Offer) -> AsyncIterator[Leg]:
-        if offer.seat.line:
-            line = self._parts.lines.get(offer.ext)
-            if line is None:
-                raise NotTaken("failed")
-            yield line
-            return
-        number = self._parts.next_ring()
-        options = self._options
-        # "r": Asterisk refuses an id that a living channel's id begins with, and the customer's ends with a number
-        ring_id = f"cw-{self.kept.id}-r{self._parts.owner[-6:]}"
-        ring = QueueRing(self.kept.call_id, ring_id, self.kept.number, options.ring_seconds)
-        try:
-            async with ring_agent(offer, ring, None, number, self._env, queued=True) as leg:
-                yield leg
-        finally:
-            phone = self._env.ari.find(f"{ring.channel_id}-a{number}")
-            if phone is not None and phone.sent and not phone.gone.happened:
-                await finish(phone.gone_within(FREE_SECONDS))
 
     async def _tell(self, leg: Leg) -> None:
         """What the agent hears: that a customer is called back."""
@@ -190,8 +172,7 @@ class CallbackCall:
                 lambda session: begin_dial(session, kept.id, parts.owner, self._channel_id, offer.ext, most, now)
             )
         except NotAllowed as why:
-            closed = CallbackClosed(callback_id=kept.id, at=now, state=CallbackState.FAILED.value, reason=str(why))
-            parts.post(closed)
+            forbidden(parts, kept, why, now)
             self._n = 0
         except CallwrightError as error:
             log.warning("no dial without its intent", action="callback", callback=kept.id, reason=str(error))
@@ -252,8 +233,10 @@ class CallbackCall:
 
     async def _search(self, place: Place, customer: Channel, side: AsyncExitStack, after: After) -> None:
         """Nobody is there for him yet: he hears music at the head of the line, as a caller does."""
-        music, ring = Music(customer), partial(QueueRing, self.kept.call_id, f"{customer.id}-s", self.kept.number)
-        rings = Rings(self._env, self._parts.lines, customer, ring, offered=self._offered, missed=self._missed)
+        music, hidden = Music(customer), self._env.hides(self.kept.number)
+        ring = partial(QueueRing, self.kept.call_id, self.kept.number, hide_number=hidden)
+        parts = (self._env, self._parts.lines, customer, ring, f"{customer.id}-s")
+        rings = Rings(*parts, offered=self._offered, missed=self._missed)
         await music.start(self._options.music)
         place.stand()
         await side.aclose()  # he stands in line by now, so this agent is his, unless somebody came before him
@@ -296,8 +279,9 @@ class CallbackCall:
         talk = Talk(*parties, side=side, after=after, moved=moved, wrap_up=wrap_up, music=music, record=options)
         began = self._env.clock.monotonic()
         try:
-            heard = () if isinstance(leg, AdoptedLeg) else welcome
-            if not await talk.until_over(leg, may_force=may_force, welcome=heard):
+            if not await talk.until_over(
+                leg, may_force=may_force, welcome=() if isinstance(leg, AdoptedLeg) else welcome
+            ):
                 await say_sorry(customer)
                 self.log.add(story.Left(self._now(), Party.SYSTEM))
         finally:
@@ -348,10 +332,7 @@ class CallbackCall:
         if hangup.channel is not customer:
             self.log.add(story.Left(self._now(), Party.AGENT))
             return
-        gone = hangup.channel.gone.value
-        if gone.kind is GoneKind.LOST:
-            self.log.add(story.SwitchLost(gone.at))
-        self.log.add(story.Left(gone.at, Party.SYSTEM if gone.kind is GoneKind.LOST else Party.CALLER))
+        customer_left(hangup.channel.gone.value, self.log)
 
     def _ended(self, dial: CustomerDial) -> None:
         """What the dial came to is written down, once, and with it what is next."""

@@ -88,7 +88,8 @@ class CallbackDesk:
         kept = self._ordered.pop(call_id, None)
         if kept is not None:
             self._put(kept)
-        self._stirred.set()
+        if self.kept:
+            self._stirred.set()
 
     async def is_forbidden(self, number: str) -> bool:
         """Whether nobody of us may call a number; when that cannot be asked, it is asked again before the dial."""
@@ -155,6 +156,7 @@ class CallbackDesk:
                     self._close(kept, CallbackState.FAILED, why, with_entry=False)
                     continue
                 in_line[kept.queue] += 1
+                self.parts.env.look_up(kept.number)
                 self._start(CallbackCall(kept, self.parts))
 
     def _expire(self, kept: Kept, now: datetime) -> bool:
@@ -239,13 +241,15 @@ class CallbackDesk:
     # -- supervisors ----------------------------------------------------------------------------------
 
     def cancelled(self, callback_id: str) -> None:
-        """A supervisor took it away; a customer whose phone rings is not rung any more."""
+        """A supervisor took it away; an agent or a customer whose phone rings is not rung any more."""
         self._drop(callback_id)
         for call_id, kept in list(self._ordered.items()):
             if kept.id == callback_id:
                 del self._ordered[call_id], self._by_key[kept.queue, kept.number]
         self._send_home(callback_id)
         if (call := self.calls.get(callback_id)) is not None and not call.waits:
+            if call.at_agent and callback_id in self._tasks:
+                self._tasks[callback_id].cancel()  # nothing of the customer has begun, so his phone need not ring on
             call.withdraw()
 
     async def hang_up(self, call_id: str) -> bool:

@@ -135,8 +135,10 @@ class CustomerDial:
     @property
     def sip_code(self) -> int | None:
         """The far end's final answer, where there was one."""
+        if self.channel.answered.happened:
+            return 200
         gone = self.channel.gone.value if self.channel.gone.happened else None
-        return gone.tech_cause if gone is not None and not gone.asked and not self.channel.answered.happened else None
+        return gone.tech_cause if gone is not None and not gone.asked else None
 
     def _now(self) -> datetime:
         return self._env.clock.now()

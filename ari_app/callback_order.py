@@ -96,7 +96,7 @@ class OrderMenu:
         """1, 2 or 3; who has asked to be called back and says nothing means 1."""
         media = (
             *self._words("callback_confirm"),
-            f"digits:{number.removeprefix('+')}",
+            *prompts.digit_sounds(number),
             *self._words("callback_confirm_keys"),
         )
         for _ in range(TRIES):

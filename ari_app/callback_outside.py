@@ -26,6 +26,7 @@ class GivenCallback(CallbackCall):
         self.log.add(story.Offered(since, name))
         self.log.add(story.Answered(since))
         self.log.add(story.Connected(since, name))
+        self.log.add(to.told)
         try:
             await talk_outside(self._env, customer, to, self.log, self._options)
         except HungUp as hangup:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import count
 from typing import Protocol, TypeVar
 
 from sqlalchemy.orm import Session
@@ -49,7 +48,6 @@ class CallbackParts:
     queue_log: Log
     meters: Meters
     owner: str = field(default_factory=lambda: new_id("own"))
-    _rings: count[int] = field(default_factory=lambda: count(1))
 
     async def commit(self, fn: Callable[[Session], T]) -> T:
         """A claim or an intent: after this it is stored. Raises Unreachable."""
@@ -58,7 +56,3 @@ class CallbackParts:
     def post(self, fact: Fact) -> None:
         """Store a fact."""
         self.store.post(fact)
-
-    def next_ring(self) -> int:
-        """A number for an agent's leg, so that no id is used twice."""
-        return next(self._rings)

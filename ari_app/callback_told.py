@@ -49,7 +49,7 @@ class CallbackTold:
         """The agent gave him to another agent, or to a number outside."""
         talked = story.seconds_between(self._connected_at, at)
         figures = (0, round(talked), ALONE)
-        self._write(self._customer, self._interface, "ATTENDEDTRANSFER", "BRIDGE", to.leg.bridge_id, *figures)
+        self._write(self._customer, self._interface, *to.told, *figures)
         self.given()
         self._post(at, to.agent, to.leg)
 

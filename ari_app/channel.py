@@ -32,6 +32,7 @@ from ari_app.gone import Entered, Gone, GoneKind
 from ari_app.line import Line, clean, part, printable
 from ari_app.media import Digit, Keys
 from ari_app.moment import Moment
+from ari_app.on_hold import OnHold
 from ari_app.voice import Voice
 
 GONE_SECONDS = 1.0
@@ -57,12 +58,11 @@ class Channel(ChannelCommands):
         self.hangup_requested: Moment[ChannelHangupRequest] = Moment()
         self.transfer_wanted: Moment[ChannelTransfer] = Moment()
         self.gone: Moment[Gone] = Moment()
-        self.asked_to_end = False
+        self.asked_to_end = self.is_cut_off = False
         self.placing: asyncio.Task[None] | None = None
-        self.uncertain = False
-        self.voice = Voice()
+        self.uncertain, self.voice, self.on_hold = False, Voice(), OnHold()
         super().__init__(line, channel_id)
-        self._continued = False
+        self._why, self._continued = dict[str, str](), False
         self._leaving: asyncio.TimerHandle | None = None
         self._keys: set[Callable[[Digit | None], None]] = set()
 
@@ -96,6 +96,8 @@ class Channel(ChannelCommands):
                 self.transfer_wanted.happen(event, now)
             case ChannelTalking():
                 self.voice.becomes(talking=event.type == "ChannelTalkingStarted", duration_ms=event.duration_ms)
+            case Event(type="ChannelHold" | "ChannelUnhold"):
+                self.on_hold.becomes(held=event.type == "ChannelHold")
             case Event(type="StasisEnd"):
                 self._on_left_stasis()
         if came_late:
@@ -153,7 +155,7 @@ class Channel(ChannelCommands):
 
     def _end(self, kind: GoneKind, cause: int | None = None, tech_cause: int | None = None) -> None:
         now = self._line.now()
-        if not self.gone.happen(Gone(kind, now, cause, tech_cause, self.asked_to_end), now):
+        if not self.gone.happen(Gone(kind, now, cause, tech_cause, self.asked_to_end, self.is_cut_off), now):
             return
         if self._leaving is not None:
             self._leaving.cancel()
@@ -253,34 +255,33 @@ class Channel(ChannelCommands):
             raise Uncertain("GET", f"channels/{self.id}", str(error)) from None
         return True
 
-    async def hang_up(self, *, reason_code: int | None = None, reason: str | None = None) -> None:
-        """End it. Never raises: what cannot be done now is owed by the client, and done when it can be."""
+    async def hang_up(self, *, reason_code: int | None = None) -> None:
+        """End it; the first says why. Never raises: what cannot be done now is owed by the client, until it can be."""
         if self.gone.happened:
             return
         if self.placing is None and not self.sent and not self.uncertain:
             self._end(GoneKind.REFUSED)  # staged, and nothing ever sent
             return
+        if not self.asked_to_end and reason_code is not None:  # Asterisk takes the latest until it has obeyed
+            self._why = {"reason_code": str(reason_code)}
         self.asked_to_end = True
-        query = {"reason_code": str(reason_code)} if reason_code is not None else {}
-        if reason is not None:
-            query = {"reason": reason}
         sure = False
         try:
             if self.placing is not None and not self.placing.done():
                 # The two commands may travel on different sockets: a hang-up that overtakes the dial is lost.
                 await asyncio.wait([self.placing], timeout=HANG_UP_SECONDS)
             if self.placing is None or self.placing.done():
-                sure = await self.try_hang_up(query)
+                sure = await self.try_hang_up()
         finally:
             if not sure:  # also where we are cancelled here
                 self._line.owe(self)
 
-    async def try_hang_up(self, query: Mapping[str, str] | None = None) -> bool:
+    async def try_hang_up(self) -> bool:
         """Send one hang-up; whether it is certain that the channel ends or has ended."""
         if self.gone.happened:
             return True
         try:
-            await self._line.request("DELETE", f"channels/{part(self.id)}", query=query, within=HANG_UP_SECONDS)
+            await self._line.request("DELETE", f"channels/{part(self.id)}", query=self._why, within=HANG_UP_SECONDS)
         except Refused as refused:
             if refused.status != 404:
                 log.warning("a hang-up was refused", action="hang_up", channel=self.id, error=str(refused))

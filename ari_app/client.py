@@ -150,12 +150,12 @@ class AriClient:
         within: float | None = None,
         may_block: bool = False,
     ) -> Any:
-        """One command; the decoded reply. Raises AriDown, Uncertain or Refused."""
+        """One command; the decoded reply, of a GET only. Raises AriDown, Uncertain or Refused."""
         seconds = self.request_seconds if within is None else within
         reply = await self._transport.request(method, path, query or {}, body, seconds, may_block=may_block)
         if not reply.ok:
             raise Refused(reply.status, reply.message, method, path)
-        return reply.json()
+        return reply.json() if method == "GET" else None
 
     def spawn(self, work: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
         """Run `work` as a task that ends with the client at the latest; its failure is logged."""

@@ -17,6 +17,7 @@ from ari_app.scope import finish
 if TYPE_CHECKING:
     from ari_app.channel import Channel
 
+TIMER_EXPIRED = 102  # Q.850
 WHISPERS = "cw-whisper-"  # what the ids of channels begin with that whisper
 
 ENTER_WAIT_SECONDS = (0.002, 0.004, 0.008, 0.016, 0.032, 0.064)
@@ -74,6 +75,12 @@ class ChannelCommands:
         """Stop all that plays to it, and see it end: what began in that very moment may miss a stop."""
         for playback in list(self._playbacks):
             await playback.stop_for_sure()
+
+    async def cut_off(self) -> None:
+        """Its trunk lets no call last longer: the system ends it, and the far end is told a timer's cause."""
+        whole = self._whole
+        whole.is_cut_off = True
+        await whole.hang_up(reason_code=TIMER_EXPIRED)
 
     async def answer(self) -> None:
         """Answer it. Blocks while a sound plays to the channel: answer first, then play."""

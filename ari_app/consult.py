@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from dataclasses import replace
 from datetime import datetime
 
 import structlog
@@ -24,11 +25,13 @@ from ari_app.scope import finish
 from ari_app.services import Services
 from ari_app.transfer import Reached, Target, Wish
 from contact_center import story
+from contact_center.store.talk_facts import TalkMoved
+from contact_center.story_kept import to_keep
+from contact_center.trunks import CAPPED, NO_LINE
 
 FAILED_SOUND = "sound:beeperr"
 FAILED_SECONDS = 0.7  # how long the agent hears that nobody was reached
-NO_LINE = "no_line"  # why nobody was reached, and the prompt that says so
-WORDS_SECONDS = 5.0  # how long that prompt may take
+WORDS_SECONDS = 5.0  # how long it may take to say why there is no line
 AGAIN_SECONDS = 10.0  # how long Asterisk may be in doubt before a step of a consult is given up
 
 log = structlog.get_logger(__name__)
@@ -47,13 +50,13 @@ class Consult:
         give: bool = False,
     ) -> None:
         self._env, self._talk, self._log, self._klass, self._give = env, talking, calls, music, give
-        self.step = Step.RINGING
+        self.step, self.is_over = Step.RINGING, False
         self._music = Music(talking.customer)
         self._inbox: asyncio.Queue[InConsult | News] = asyncio.Queue()
         self._other: Reached | None = None
         self._other_music: Music | None = None
         self._ringback = Ringback(talking.agent, env.ari)
-        self._why = ""  # nobody was reached
+        self._why = self._dialled = ""  # why nobody was reached; who was to be
         self._interrupted = False  # whether the customer's conversation is, on the timeline
 
     def key(self, key: InConsult) -> None:
@@ -79,6 +82,7 @@ class Consult:
         """Hold the customer, reach the other, obey the keys; how it ended."""
         async with AsyncExitStack() as side:
             try:
+                self._dialled = target.dialled or target.name
                 with self._watched(self._talk.agent, News.AGENT_GONE):
                     await self._try(self._hold_customer)
                     async with self._ringing(target, wish, side):
@@ -129,6 +133,7 @@ class Consult:
                 await self._try(self._talk_to_other)
             case News.AGENT_GONE:
                 self.step = Step.ALONE
+                self._left_alone()
                 await self._talk.release()
             case News.NOT_REACHED | InConsult.BACK:
                 return await self._come_back(news)
@@ -231,6 +236,7 @@ class Consult:
         self.step = Step.THREE_WAY
         if self._there.agent:
             self._log.add(story.Joined(self._now(), self._there.name))
+            self._keep()
 
     async def _swap_to_customer(self) -> None:
         await self._other_out()
@@ -258,9 +264,12 @@ class Consult:
         if news is News.NOT_REACHED and self._give:
             await tell_phone(self._talk.agent, "channel_unavailable")
         elif news is News.NOT_REACHED:
-            words = self._env.spoken(self._why) if self._why == NO_LINE else ()
-            self._env.ari.spawn(_tell(self._talk.agent, words), f"nobody reached {self._talk.agent.id}")
+            self._say_nobody()
         return Back()
+
+    def _say_nobody(self) -> None:
+        words = self._env.spoken(self._why) if self._why in (NO_LINE, CAPPED) else ()
+        self._env.ari.spawn(_tell(self._talk.agent, words), f"nobody reached {self._talk.agent.id}")
 
     async def _to_customer(self) -> None:
         if self.step is Step.RINGING:
@@ -282,7 +291,8 @@ class Consult:
         at = self._now()
         self._log.add(story.Connected(at, other.name) if other.agent else story.Diverted(at, other.name))
         await self._talk.release()
-        return Given(other, AsyncExitStack())
+        is_blind = self.step in (Step.RINGING, Step.ALONE)
+        return Given(replace(other, blind=self._dialled if is_blind else ""), AsyncExitStack())
 
     async def _join_other(self) -> None:
         leg, customer = self._there.leg, self._talk.customer
@@ -296,6 +306,8 @@ class Consult:
         """Agent and other have gone: the customer waits with music."""
         if not self._music.on:
             await self._try(self._alone_with_music)
+        if self.step is not Step.ALONE:
+            self._left_alone()
         await self._talk.release()
         return Unserved()
 
@@ -341,12 +353,20 @@ class Consult:
         other = self._there
         self._interrupted = True
         self._log.add(story.Consulted(self._now(), self._talk.name, other.name, other.agent_name))
+        self._keep()
 
     def _resumed(self) -> None:
         """The agent speaks with the customer again."""
         if self._interrupted:
             self._interrupted = False
             self._log.add(story.Connected(self._now(), self._talk.name))
+            self._keep()
+
+    def _keep(self) -> None:
+        self._env.post(TalkMoved(call_id=self._log.header.id, talk=to_keep(self._log)))
+
+    def _left_alone(self) -> None:
+        self._log.add(story.Alone(self._talk.agent.gone.at or self._now()))
 
     def _now(self) -> datetime:
         return self._env.clock.now()

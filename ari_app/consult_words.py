@@ -29,6 +29,10 @@ class News(Enum):
     NOT_REACHED = auto()
     OTHER_GONE = auto()
     AGENT_GONE = auto()
+    PHONE_BACK = auto()  # the agent ended his phone's second call
+    PHONE_GIVES = auto()  # his phone asks to join customer and other
+    HELD = auto()
+    UNHELD = auto()
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,12 +123,12 @@ class ChannelUserevent(Event):
 class ChannelTransfer(Event):
     """The phone asks by REFER to be transferred to `destination`.
 
-    `replaces`: to whom it speaks in another call of its own, by the header Replaces.
+    `replaces`: the channel of another call of its own, by the header Replaces; "?" where Asterisk does not know it.
     """
 
     state: str = ""
     destination: str = ""
-    replaces: bool = False
+    replaces: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,8 +246,14 @@ def _transfer(type_: str, raw: dict[str, Any]) -> Event:
     refer_to = raw["refer_to"]
     source = refer_to.get("source_channel") or raw["referred_by"]["source_channel"]
     wanted = refer_to.get("requested_destination") or {}
-    destination, replaces = str(wanted.get("destination") or ""), bool(refer_to.get("destination_channel"))
+    destination, other = str(wanted.get("destination") or ""), refer_to.get("destination_channel")
+    replaces = str(other.get("id") or "?") if other else _asked_to_replace(wanted)
     return ChannelTransfer(type_, _text(source["id"]), str(raw.get("state")), destination, replaces)
+
+
+def _asked_to_replace(wanted: dict[str, Any]) -> str:
+    more = wanted.get("additional_protocol_params") or ()
+    return "?" if any(str(each.get("parameter_name")).lower() == "replaces" for each in more) else ""
 
 
 def _talking(type_: str, raw: dict[str, Any]) -> Event:
@@ -275,6 +281,8 @@ _BUILDERS: Mapping[str, Callable[[str, dict[str, Any]], Event]] = {
     "RecordingFailed": _recording,
     "ChannelUserevent": _user,
     "ChannelTransfer": _transfer,
+    "ChannelHold": _plain,
+    "ChannelUnhold": _plain,
     "ChannelTalkingStarted": _talking,
     "ChannelTalkingFinished": _talking,
     "ApplicationReplaced": _application,
@@ -293,6 +301,8 @@ WANTED = (
     "RecordingFailed",
     "ChannelUserevent",
     "ChannelTransfer",
+    "ChannelHold",
+    "ChannelUnhold",
     "ChannelTalkingStarted",
     "ChannelTalkingFinished",
     "ApplicationReplaced",

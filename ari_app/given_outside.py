@@ -28,6 +28,11 @@ class GivenOutside:
     bridge_id: str
     at: datetime
 
+    @property
+    def told(self) -> story.Diverted:
+        """As its call's timeline has it."""
+        return story.Diverted(self.at, self.number)
+
 
 def given_outside(env: Services, talk: FoundTalk | None) -> GivenOutside | None:
     """Take over the leg of a number outside who talks to a customer; None where it is an agent, or nobody."""
@@ -40,10 +45,12 @@ def given_outside(env: Services, talk: FoundTalk | None) -> GivenOutside | None:
 async def talk_outside(
     env: Services, customer: Channel, to: GivenOutside, calls: story.CallLog, record: ToRecord
 ) -> None:
-    """Both talk until one of them leaves, and no agent is with them; the leg to the number ends with it."""
+    """Both talk until one of them leaves, and no agent is with them; the leg to the number ends with it.
+
+    ``calls`` tells already who had him, up to this number.
+    """
     async with AsyncExitStack() as side:
         side.push_async_callback(let_go, to.there)
         async with until_hangup(customer):
-            calls.add(story.Diverted(to.at, to.number))
             talk = Talk(env, customer, calls, "", side=side, record=record)
             await talk.until_over(AdoptedLeg(to.there, to.bridge_id), may_force=False, welcome=())

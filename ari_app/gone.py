@@ -22,7 +22,7 @@ class Gone:
 
     `kind`: destroyed (the normal end), left (it lives on in the dialplan, not in our hands), refused (never
     placed), lost (it ended while we were deaf: the instant is when we found out, the cause is unknown).
-    `cause` is Q.850, `tech_cause` the SIP status; `asked`: we had asked for it.
+    `cause` is Q.850, `tech_cause` the SIP status; `asked`: we had asked for it; `cut_off`: since it lasted too long.
     """
 
     kind: GoneKind
@@ -30,6 +30,7 @@ class Gone:
     cause: int | None = None
     tech_cause: int | None = None
     asked: bool = False
+    cut_off: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from datetime import datetime
@@ -12,20 +11,21 @@ from typing import Any
 import structlog
 
 from ari_app.after_call import After, Asked
-from ari_app.agent_leg import AdoptedLeg, Leg
+from ari_app.agent_leg import Leg
 from ari_app.callback_caller import CallerOrders
-from ari_app.channel import Channel, GoneKind
+from ari_app.channel import Channel
 from ari_app.errors import AriError, HungUp
-from ari_app.inbound_outside import Outside, put_through, still_outside
+from ari_app.inbound_outside import Outside, put_through
 from ari_app.inbound_talk import Talk
 from ari_app.inbound_told import InboundTold
 from ari_app.inbound_words import Words
+from ari_app.parting import customer_left
 from ari_app.queue_music import DeadMan, Hold, Music
 from ari_app.queue_patience import Patience, patience
 from ari_app.queue_place import Place, SentOn
-from ari_app.queue_rings import QueueRing, Rings, Taken, let_go
+from ari_app.queue_rings import QueueRing, Rings, Taken
 from ari_app.reception import Caller, Reception
-from ari_app.scope import finish, until_hangup
+from ari_app.scope import at_once, finish, until_hangup
 from ari_app.services import Services
 from contact_center import story
 from contact_center.crash_points import reached
@@ -56,7 +56,7 @@ class InboundCall:
         self._left_from = 1
         self._wrap_up_seconds = 0.0
         self._offered_at: dict[str, datetime] = {}
-        self._agent = ""
+        self._agent, self._refused_by = "", ""
         self._is_over = False
         self._orders = CallerOrders(env, desk, channel, caller, self._music, self._clock, self._language)
         self.log = story.CallLog(
@@ -71,7 +71,7 @@ class InboundCall:
                 language=env.settings.site.language,
             )
         )
-        self._words = Words(channel, self._clock, env.clock, self.log)
+        self._words = Words(channel, self._clock, env.clock, self.log, env.ari.spawn)
 
     # -- the story ------------------------------------------------------------------------------------
 
@@ -79,31 +79,6 @@ class InboundCall:
         """Greet him, let him wait with music, find an agent, let them talk, write it down."""
         self._told_to.arrived(self.caller.started_at, self.caller.did, self.caller.number, self._first.name)
         await self._told(self._through_queues(self._first))
-
-    async def resume_waiting(self, visit: OpenVisit | None, visits: int) -> None:
-        """Go on with a caller whom an earlier process had greeted, or not yet; he keeps his place."""
-        self._visits = visits - (1 if visit else 0)
-        self._music.on = True
-        if visits:
-            self.log.add(story.Answered(self.caller.started_at))
-        self._env.ari.spawn(self._clock.wind(), f"clock {self.channel.id}")
-        await self._told(self._through_queues(self._first, visit))
-
-    async def resume_talk(self, visit: OpenVisit, agent: Channel, ext: str, bridge_id: str, since: datetime) -> None:
-        """Go on with a talk that an earlier process had connected."""
-        self._visits = visit.n
-        entered = story.Entered(visit.entered_at, visit.queue, visit.n, visit.position)
-        self._told_to.known(entered, ext, (since - visit.entered_at).total_seconds())
-        self.log.add(story.Answered(self.caller.started_at))
-        self.log.add(entered)
-        await self._told(self._talk_on(agent, ext, bridge_id, since))
-
-    async def resume_outside(self, visit: OpenVisit | None, there: Channel, number: str, since: datetime) -> None:
-        """Go on with a caller whom an earlier process had connected with a number outside."""
-        self.log.add(story.Answered(self.caller.started_at))
-        if visit is not None:
-            self.log.add(story.Entered(visit.entered_at, visit.queue, visit.n, visit.position))
-        await self._told(still_outside(self._env, self.channel, self._queue, there, number, since, self.log))
 
     async def _told(self, life: Coroutine[Any, Any, None]) -> None:
         try:
@@ -153,6 +128,7 @@ class InboundCall:
                 except SentOn as rule:
                     place.leave()
                     if rule.end is VisitEnd.CALLBACK or self._orders.is_overflow(place):
+                        await self._words.until_answered()
                         following = await self._orders.ask(place, self.log, self._told_to, rule.end)
                         if following is None or rule.end is VisitEnd.CALLBACK:
                             return following
@@ -173,28 +149,19 @@ class InboundCall:
             entered=self._env.clock.monotonic() - (now - entered_at).total_seconds(),
             take=lambda offer: offer.close(),
         )
+        if self._refused_by:
+            entry.missed[self._refused_by] = self._env.clock.monotonic()
+            self._refused_by = ""
         return Place(self._desk.board, entry)
 
     # -- before he waits ------------------------------------------------------------------------------
 
     async def _received(self, rules: QueueRules, place: Place) -> bool:
         """Answered and greeted; False where he only heard that the queue is closed."""
-        open_now = rules.is_open(self._env.settings.site.timezone, self._now())
-        if open_now:
+        is_open = rules.is_open(self._env.settings.site.timezone, self._now())
+        if is_open:
             place.expect()
-        await self.channel.answer()
-        self.log.add(story.Answered(self._now()))
-        if self._language != "en":
-            await self._words.speak(self._language)
-        if not open_now:
-            self.log.add(story.Closed(self._now(), rules.name))
-            await self._words.say(
-                "closed_message", self._desk.prompts.closed(rules.options.closed_message, self._language)
-            )
-            self.log.add(story.Left(self._now(), Party.SYSTEM))
-            return False
-        await self._words.greet(self._desk.prompts, rules.options, self._language)
-        return True
+        return await self._words.receive(self._desk.prompts, rules, self._language, is_open=is_open)
 
     def _ended_at(self) -> datetime:
         return self.channel.gone.value.at if self.channel.gone.happened else self._now()
@@ -211,6 +178,7 @@ class InboundCall:
         async with self._waits(place) as waits, self._hold(place) as hold:
             if not self._env.ari.live:
                 await self._env.ari.until_live()  # before that it is not known which agents talk
+            await self._env.known(self.caller.number)
             place.stand()
             while True:
                 taken = await rings.until_taken(place)
@@ -236,17 +204,16 @@ class InboundCall:
         position = adopted.position if adopted else place.board.position(place.entry)
         visit = story.Entered(entered_at, place.rules.name, self._visits, position)
         if adopted is None:
-            self._told_to.queued(visit, place.entry.priority, self.caller.number)
+            self._told_to.queued(visit, place.entry.priority, self.log)
         else:
             self._told_to.known(visit, "", 0.0)
         self.log.add(visit)
 
     def _waits(self, place: Place) -> AbstractAsyncContextManager[Patience]:
         """As long as the queue keeps him, or until he asks to be called back; then SentOn."""
-        most = place.rules.options.max_wait
         since: story.Entered | None = self.log.last(story.Entered)
         waited = (self._now() - since.at).total_seconds() if since else 0.0
-        return patience(self.channel, max(most - waited, 0.0) if most else None, partial(self._orders.offered, place))
+        return patience(self.channel, place, waited, partial(self._orders.offered, place))
 
     def _hold(self, place: Place) -> Hold:
         def said(seconds: float) -> None:
@@ -256,8 +223,13 @@ class InboundCall:
         return Hold(self.channel, place, self._desk.prompts, self._language, self._clock, self._music, said, offer)
 
     def _rings(self) -> Rings:
-        ring = partial(QueueRing, self.caller.call_id, f"cw-{self.caller.call_id}", self.caller.number)
-        return Rings(self._env, self._desk.lines, self.channel, ring, offered=self._offered, missed=self._not_answered)
+        call_id = self.caller.call_id
+        parts = (self._env, self._desk.lines, self.channel, self._ring, f"cw-{call_id}")
+        return Rings(*parts, offered=self._offered, missed=self._not_answered)
+
+    def _ring(self, seconds: float) -> QueueRing:
+        number = self.caller.number
+        return QueueRing(self.caller.call_id, number, seconds, self._env.hides(number))
 
     def _offered(self, offer: Offer) -> None:
         now = self._now()
@@ -273,8 +245,9 @@ class InboundCall:
 
     async def _connect(self, taken: Taken, place: Place) -> bool:
         """Let both hear each other; False where the agent has gone again. The music ends in the same moment."""
-        both = await asyncio.gather(taken.leg.join(self.channel), self._music.stop(), return_exceptions=True)
-        for failure in both:
+        await self._words.until_answered()
+        silence = [self._music.stop()] if self._music.on else []
+        for failure in await at_once(taken.leg.join(self.channel), *silence):
             if isinstance(failure, HungUp) and failure.channel is self.channel:
                 raise failure
             if isinstance(failure, AriError):
@@ -303,20 +276,6 @@ class InboundCall:
 
     # -- the talk -------------------------------------------------------------------------------------
 
-    async def _talk_on(self, agent: Channel, ext: str, bridge_id: str, since: datetime) -> None:
-        """A talk of an earlier process."""
-        self._agent, self._wrap_up_seconds = ext, self._first.options.wrap_up_seconds
-        async with AsyncExitStack() as agent_side:
-            adopted = self._env.roster.adopt(ext, self.caller.call_id, self._wrap_up_seconds)
-            offer = agent_side.enter_context(adopted)
-            if self._desk.lines.by_channel(agent.id) is None:
-                agent_side.push_async_callback(let_go, agent)
-            async with After(self._env.after, self.channel, self._ended_by) as after, until_hangup(self.channel):
-                after.talks(agent, offer, self._asked())
-                self.log.add(story.Connected(since, offer.seat.name if offer else ext))
-                self._env.ari.spawn(self._clock.stop(), f"no clock {self.channel.id}")
-                await self._talk(AdoptedLeg(agent, bridge_id), agent_side, after, welcome=False)
-
     async def _talk(
         self, leg: Leg, agent_side: AsyncExitStack, after: After, *, welcome: bool = True
     ) -> QueueRules | None:
@@ -338,7 +297,7 @@ class InboundCall:
             )
             served = await talk.until_over(leg, may_force=may_force, welcome=media)
             if not served:
-                self._music.on = True
+                self._music.on, self._refused_by = True, talk.refused_by
             return None if served else rules
         finally:
             self._desk.board.handled(rules.name, self._env.clock.monotonic() - began + self._wrap_up_seconds)
@@ -364,6 +323,7 @@ class InboundCall:
         self._told_to.sent_on(now, end, target, self._left_from)
         if following is not None:
             return following
+        await self._words.until_answered()
         await self._music.stop()
         if way.kind == "number" and await self._outside(way.target, rules.options.trunk):
             return None
@@ -387,10 +347,7 @@ class InboundCall:
         if hangup.channel is not self.channel:
             self.log.add(story.Left(self._now(), Party.AGENT))
             return
-        gone = self.channel.gone.value
-        if gone.kind is GoneKind.LOST:
-            self.log.add(story.SwitchLost(gone.at))
-        self.log.add(story.Left(gone.at, Party.SYSTEM if gone.kind is GoneKind.LOST else Party.CALLER))
+        customer_left(self.channel.gone.value, self.log)
 
     def _now(self) -> datetime:
         return self._env.clock.now()

@@ -16,8 +16,9 @@ from ari_app.callback_desk import CallbackDesk
 from ari_app.callback_parts import CallbackParts
 from ari_app.channel import Channel
 from ari_app.inbound import InboundCall
+from ari_app.inbound_resumed import ResumedCall
 from ari_app.inbound_told import InboundTold, Listeners
-from ari_app.queue_prompts import QueuePrompts
+from ari_app.queue_prompts import TOLD, QueuePrompts
 from ari_app.reception import Caller, Reception
 from ari_app.services import Services
 from ari_app.speech import Speech, sounds_folder
@@ -38,6 +39,7 @@ MESSAGES = ("greeting", "welcome_message", "closed_message", "overflow_message",
 """The messages that a queue's settings may hold."""
 
 T = TypeVar("T")
+Call = TypeVar("Call", bound=InboundCall)
 
 log = structlog.get_logger(__name__)
 
@@ -62,7 +64,8 @@ class InboundDesk:
         self.reception.board.load(await self._read(lambda session: list(session.scalars(select(Queue)))))
         for rules in self.reception.board.queues.values():
             self._prepare(rules)
-        self.reception.prompts.told("no_line")
+        for word in TOLD:
+            self.reception.prompts.told(word)
 
     async def changed(self, name: str) -> None:
         """A queue was added or set."""
@@ -90,25 +93,26 @@ class InboundDesk:
         if rules is None:
             return False
         caller = Caller(new_id("call"), self._number(number), did, at)
-        call = self._take(channel, caller, rules)
+        call = self._take(InboundCall, channel, caller, rules)
         await self.run(call, call.live())
         return True
 
-    def adopt(self, channel: Channel, found: OpenInbound) -> InboundCall | None:
+    def adopt(self, channel: Channel, found: OpenInbound) -> ResumedCall | None:
         """The call of a caller whom an earlier process served; None where his queue is no more."""
         rules = self.reception.board.queues.get(found.visit.queue if found.visit else found.queue)
         if rules is None:
             return None
         caller = Caller(found.call_id, found.caller_number, found.did, found.started_at)
-        return self._take(channel, caller, rules)
+        return self._take(ResumedCall, channel, caller, rules)
 
     def told_of(self, found: OpenInbound) -> InboundTold:
         """Who is told of a call that nobody lives through any more."""
         return self._listeners.call(found.call_id, found.channel_id)
 
-    def _take(self, channel: Channel, caller: Caller, rules: QueueRules) -> InboundCall:
+    def _take(self, kind: type[Call], channel: Channel, caller: Caller, rules: QueueRules) -> Call:
+        self._env.look_up(caller.number)
         told = self._listeners.call(caller.call_id, channel.id)
-        call = self.calls[channel.id] = InboundCall(channel, caller, rules, self._env, self.reception, told)
+        call = self.calls[channel.id] = kind(channel, caller, rules, self._env, self.reception, told)
         return call
 
     async def run(self, call: InboundCall, life: Coroutine[Any, Any, None]) -> None:

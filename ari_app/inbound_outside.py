@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ari_app.channel import Channel
+from ari_app.leg_ids import OUTSIDE
 from ari_app.outside import OutsideCall
+from ari_app.parting import other_left
 from ari_app.queue_music import DeadMan
 from ari_app.reception import Caller
 from ari_app.scope import finish, until_hangup
 from ari_app.services import Services
 from contact_center import story
-from contact_center.terms import Party, VisitEnd
+from contact_center.terms import VisitEnd
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +30,16 @@ async def put_through(
 ) -> bool:
     """Connect him with a number outside, until one of them leaves; False where nobody answers there."""
     number = to.number
-    outside = OutsideCall(env, channel, f"cw-{caller.call_id}-o", number, caller.number, to.trunks)
+    outside = OutsideCall(
+        env, channel, env.legs.next(f"cw-{caller.call_id}", OUTSIDE), number, caller.number, to.trunks
+    )
     async with outside.answered() as there:
         if not there:
             return False
         calls.add(story.Diverted(env.clock.now(), number))
         env.ari.spawn(dead_man.stop(), f"no clock {channel.id}")
         await outside.channel.left()
-        calls.add(story.Left(env.clock.now(), Party.AGENT))
+        other_left(outside.channel, env.clock.now(), calls)
     return True
 
 
@@ -48,6 +52,6 @@ async def still_outside(
             calls.add(story.WaitOver(since, queue, VisitEnd.TIMEOUT, f"number:{number}"))
             calls.add(story.Diverted(since, number))
             await there.left()
-            calls.add(story.Left(env.clock.now(), Party.AGENT))
+            other_left(there, env.clock.now(), calls)
     finally:
         await finish(there.hang_up())

@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, AsyncExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 import structlog
 
-from ari_app import prompts
+from ari_app import prompts, talks
 from ari_app.after_call import After
 from ari_app.agent_keys import Action, ConsultWith, Dispose, ForceHangUp, InConsult, PassOn, obeyed_keys, pass_on
 from ari_app.agent_leg import AdoptedLeg, DialledLeg, Leg, NotTaken
@@ -25,15 +26,18 @@ from ari_app.consult_words import Back, Given, Talking, Unserved
 from ari_app.errors import AriError, HungUp
 from ari_app.events import ChannelTransfer
 from ari_app.moment import Moment
+from ari_app.parting import other_left
+from ari_app.phone_consult import PhoneConsult
 from ari_app.queue_music import Music
 from ari_app.recording import TapeOrder, ToRecord
 from ari_app.scope import finish
 from ari_app.services import Services
-from ari_app.talks import talking
 from ari_app.transfer import Reached, Target, TargetKind, Wish
 from contact_center import story
 from contact_center.crash_points import reached
 from contact_center.errors import CallwrightError
+from contact_center.store.talk_facts import TalkMoved
+from contact_center.story_kept import to_keep
 from contact_center.terms import Party
 
 SORRY = ("sound:im-sorry", "sound:please-try-call-later", "sound:goodbye")
@@ -53,6 +57,7 @@ class _Wanted:
 
     target: Target
     give: bool = False
+    phone: Channel | None = None  # the second call of his phone, in which he consults
 
 
 class Talk:
@@ -84,6 +89,8 @@ class Talk:
         self._consult: Consult | None = None
         self._wishes: asyncio.Queue[_Wanted | None] = asyncio.Queue()
         self._name = self._name_of(agent)
+        self.refused_by = ""
+        """The agent who gave the customer away, was rung again for him and did not take him."""
 
     def _name_of(self, ext: str) -> str:
         seat = self._env.roster.get(ext)
@@ -120,7 +127,7 @@ class Talk:
                 if end is None:
                     return False
             if end is None:
-                self._log.add(story.Left(self._now(), Party.AGENT))
+                other_left(leg.channel, self._now(), self._log)
                 return True
             leg = end.leg
             self._agent, self._name = end.agent, end.name
@@ -128,6 +135,7 @@ class Talk:
                 end.offer.connected(self._wrap_up)
             self._asks(end)
             self._moved(self._now(), end)
+            self._env.post(TalkMoved(call_id=self._log.header.id, talk=to_keep(self._log)))
 
     def _asks(self, to: Reached | None) -> None:
         """Who is asked when the customer has gone: the agent who has him, but nobody outside."""
@@ -147,7 +155,9 @@ class Talk:
         both = Talking(self._caller, leg.channel, _where(leg, self._env), self._name, self._side.aclose)
         consulting = self._is_consulting if self._env.targets is not None else None
         async with obeyed_keys(leg.channel, self._obey, may_force=may_force, consulting=consulting):
-            with self._heard_of(leg.channel), talking(self._env, self._log.header.id, self._caller, leg):
+            hang_up = partial(self._hung_up_by_command, leg, may_force)
+            found = talks.Talking(self._log.header.id, self._caller, leg, self._agent, hang_up, self._also_calls)
+            with self._heard_of(leg.channel), talks.talking(self._env, found), self._no_call_left():
                 while (wish := await self._wishes.get()) is not None:
                     end = await self._consulted(both, wish)
                     if not isinstance(end, Back):
@@ -166,7 +176,9 @@ class Talk:
             agent.transfer_wanted = Moment()
             agent.transfer_wanted.add_done_callback(refers)
             event = wanted.result()
-            if targets is None or event.replaces or self._consult is not None or not event.destination:
+            if event.replaces and isinstance(self._consult, PhoneConsult) and self._consult.give(agent, event):
+                return
+            if targets is None or event.replaces or self._consult_lasts() or not event.destination:
                 self._env.ari.spawn(tell_phone(agent, "channel_declined"), f"no transfer {agent.id}")
             else:
                 self._wishes.put_nowait(_Wanted(targets.find(event.destination), give=True))
@@ -179,10 +191,35 @@ class Talk:
             agent.gone.remove_done_callback(gone)
             agent.transfer_wanted.remove_done_callback(refers)
 
+    def _consult_lasts(self) -> bool:
+        return self._consult is not None and not self._consult.is_over
+
+    def _also_calls(self, phone: Channel, digits: str) -> bool:
+        """A second call of his phone begins a consult, unless one goes on or is wished for."""
+        targets = self._env.targets
+        if targets is None or self._consult_lasts() or not self._wishes.empty():
+            return False
+        self._wishes.put_nowait(_Wanted(targets.find(digits), phone=phone))
+        return True
+
+    @contextmanager
+    def _no_call_left(self) -> Iterator[None]:
+        """After the block no call of his phone waits for a consult that will never be."""
+        wishes = self._wishes
+        try:
+            yield
+        finally:
+            while not wishes.empty():
+                if (wish := wishes.get_nowait()) is not None and wish.phone is not None:
+                    self._env.ari.spawn(wish.phone.hang_up(), f"no consult {wish.phone.id}")
+
     async def _consulted(self, both: Talking, wanted: _Wanted) -> Reached | Unserved | Back:
         header = self._log.header
-        wish = Wish(header.id, header.caller_number, both.agent)
-        self._consult = Consult(self._env, both, self._log, self._music, give=wanted.give)
+        wish = Wish(header.id, header.caller_number, both.customer)
+        if wanted.phone is not None:
+            self._consult = PhoneConsult(self._env, both, self._log, self._music, phone=wanted.phone)
+        else:
+            self._consult = Consult(self._env, both, self._log, self._music, give=wanted.give)
         try:
             end = await self._consult.live(wanted.target, wish)
         finally:
@@ -206,6 +243,7 @@ class Talk:
             if isinstance(failure, HungUp) and failure.channel is self._caller:
                 raise
             log.info("nobody has the customer", action="consult", call_id=header.id, reason=str(failure))
+            self.refused_by = "" if str(failure) == "busy" else self._agent
             await self._side.aclose()
             return None
         self._log.add(story.Connected(self._now(), to.name))
@@ -261,6 +299,14 @@ class Talk:
                 self._wishes.put_nowait(_Wanted(self._env.targets.find(digits)))
             case InConsult() if self._consult is not None:
                 self._consult.key(action)
+
+    async def _hung_up_by_command(self, leg: Leg, may_force: bool) -> None:
+        """The agent ends it without his phone: as by `*2` where he may, else as if he hung up."""
+        stays = isinstance(leg, LineLeg)  # his line is up anyway
+        if may_force and (stays or self._consult is None):
+            await self._obey(ForceHangUp())
+        else:
+            await leg.channel.hang_up()
 
     async def _dispose(self, code: str) -> None:
         call_id = self._log.header.id

@@ -23,7 +23,8 @@ from contact_center.store.facts import (
     Fact,
     WaitSaid,
 )
-from contact_center.story import Entered
+from contact_center.story import CallLog, Entered
+from contact_center.story_kept import heard_to_keep
 from contact_center.terms import CallState, Party, Reception, VisitEnd
 
 _VISIT_ENDS = {Reception.REMOVED.value: VisitEnd.REMOVED, Reception.TECHNICAL_ERROR.value: VisitEnd.LOST}
@@ -42,9 +43,9 @@ class InboundTold:
     def _log(self, queue: str, interface: str, event: str, *data: object) -> None:
         self._to.queue_log.write(queue, self._channel_id, interface, event, *data)
 
-    def known(self, visit: Entered, agent: str, hold_seconds: float) -> None:
-        """What an earlier process told already."""
-        self._visit, self._agent, self._hold_seconds = visit, agent, hold_seconds
+    def known(self, visit: Entered, agent: str, hold_seconds: float, *, given: bool = False) -> None:
+        """What an earlier process told already; ``given``: also that the first agent gave him away."""
+        self._visit, self._agent, self._hold_seconds, self._given = visit, agent, hold_seconds, given
 
     def arrived(self, at: datetime, did: str, number: str, queue: str) -> None:
         """A caller is there."""
@@ -54,8 +55,8 @@ class InboundTold:
             )
         )
 
-    def queued(self, visit: Entered, priority: int, number: str) -> None:
-        """He stands in line."""
+    def queued(self, visit: Entered, priority: int, calls: CallLog) -> None:
+        """He stands in line; ``calls`` is what is known of his call."""
         self._visit, self._agent, self._given = visit, "", False
         self._to.post(
             CallQueued(
@@ -66,9 +67,10 @@ class InboundTold:
                 at=visit.at,
                 priority=priority,
                 position=visit.position,
+                heard=heard_to_keep(calls),
             )
         )
-        self._log(visit.queue, "", "ENTERQUEUE", "", number, visit.position)
+        self._log(visit.queue, "", "ENTERQUEUE", "", calls.header.caller_number, visit.position)
 
     def said(self, at: datetime, seconds: float) -> None:
         """He was told how long he will wait."""
@@ -96,6 +98,7 @@ class InboundTold:
                 agent_channel_id=agent_channel_id,
                 bridge_id=bridge_id,
                 wait_seconds=round(hold, 3),
+                ring_seconds=round(rung_seconds, 3),
             )
         )
         self._to.meters.queue_wait_seconds.labels(self._visit.queue).observe(hold)
@@ -109,7 +112,7 @@ class InboundTold:
         talked = (at - visit.at).total_seconds() - self._hold_seconds
         interface = self._to.interface(self._agent)
         figures = (round(self._hold_seconds), round(talked), visit.position)
-        self._log(visit.queue, interface, "ATTENDEDTRANSFER", "BRIDGE", to.leg.bridge_id, *figures)
+        self._log(visit.queue, interface, *to.told, *figures)
         self._agent = to.agent or to.name
         self._to.post(
             CallConnected(
@@ -166,7 +169,7 @@ class InboundTold:
         if (visit := self._visit) is None:
             return
         if self._given:
-            return  # ATTENDEDTRANSFER was the last word on this stay
+            return  # the transfer was the last word on this stay
         if self._agent:
             by_agent = record.get("hung_up_by") == Party.AGENT
             event = "COMPLETEAGENT" if by_agent else "COMPLETECALLER"

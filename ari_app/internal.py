@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -37,11 +37,12 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class InternalOrder:
-    """Which agent is called, and since when."""
+    """Which agent is called, and since when. ``ring_seconds``: where an earlier process has connected them."""
 
     call_id: str
     other: Seat
     at: datetime
+    ring_seconds: float = 0.0
 
 
 class InternalCall:
@@ -61,6 +62,7 @@ class InternalCall:
             )
         )
         self._outcome = Outcome.NOT_ATTEMPTED
+        self._other_leg = self._env.legs.next(f"cw-{order.call_id}")
         self._limit: asyncio.Timeout | None = None
 
     # -- the story ------------------------------------------------------------------------------------
@@ -77,7 +79,7 @@ class InternalCall:
                 at=self.order.at,
                 ext=self._offer.ext,
                 agent_channel_id=phone.id if phone else own_leg_id(self.call_id),
-                channel_id=f"cw-{self.call_id}-a1",
+                channel_id=self._other_leg,
             )
         )
         await self._told(self._through(phone))
@@ -130,7 +132,7 @@ class InternalCall:
             async with self._other_side(leg) as other:
                 await no_ringback(leg)
                 await other.join(leg.channel)
-                await self._talk(leg.channel, other.channel)
+                await self._talk(leg.channel, other.channel, self._now())
                 return
         except NotTaken as missed:
             self.log.add(story.Missed(self._now(), self.order.other.name, missed.reason))
@@ -153,34 +155,38 @@ class InternalCall:
         if offer is None or seat.ext == self._offer.ext:
             raise NotTaken("busy")
         self.log.add(story.Offered(self._now(), seat.name))
-        ring = QueueRing(self.call_id, f"cw-{self.call_id}", self._offer.ext, RING_SECONDS)
+        self._outcome = Outcome.MISSED  # until he answers: also where the first one hangs up while it rings
+        ring = QueueRing(self.call_id, self._offer.ext, RING_SECONDS)
         async with AsyncExitStack() as side:
             side.callback(offer.close)
             other: Leg | None = self._parts.lines.get(seat.ext)
             if other is None:
-                rung = ring_agent(offer, ring, leg.channel, 1, self._env, queued=True)
+                rung = ring_agent(offer, ring, leg.channel, self._other_leg, self._env, queued=True)
                 other = await side.enter_async_context(rung)
             offer.connected(0.0)
             yield other
 
-    async def _talk(self, first: Channel, other: Channel) -> None:
-        at, names = self._now(), (self._offer.seat.name, self.order.other.name)
+    async def _talk(self, first: Channel, other: Channel, at: datetime) -> None:
+        names = (self._offer.seat.name, self.order.other.name)
         self._outcome = Outcome.CONNECTED
         self.log.add(story.Consulted(at, names[0], names[1], names[1]))
-        legs = {"agent_channel_id": first.id, "channel_id": other.id}
-        self._parts.post(OwnCallAnswered(call_id=self.call_id, at=at, agents=names, **legs))
+        rung: story.Offered | None = self.log.last(story.Offered)
+        rang = round(story.seconds_between(rung.at if rung else None, at), 3)
+        self._parts.post(OwnCallAnswered(self.call_id, at, names, first.id, other.id, rang))
         await other.left()
         self.log.add(story.Left(self._now(), Party.AGENT))
 
     async def _talk_on(self, first: Channel, other: Channel, since: datetime) -> None:
         seat = self.order.other
-        self.log.add(story.Answered(since))
-        self.log.add(story.Connected(since, self._offer.seat.name))
+        rung_at = since - timedelta(seconds=self.order.ring_seconds)  # at once when the first one's phone was answered
+        self.log.add(story.Answered(rung_at))
+        self.log.add(story.Connected(rung_at, self._offer.seat.name))
+        self.log.add(story.Offered(rung_at, self.order.other.name))
         self._offer.connected(0.0)
         with self._env.roster.adopt(seat.ext, self.call_id, 0.0):
             try:
                 async with until_hangup(first):
-                    await self._talk(first, other)
+                    await self._talk(first, other, since)
             finally:
                 for channel in (first, other):
                     line = self._parts.lines.by_channel(channel.id)
@@ -189,9 +195,9 @@ class InternalCall:
 
     # -- the end --------------------------------------------------------------------------------------
 
-    async def ended_by_supervisor(self) -> None:
-        """`call hangup`: the system ended it; whose line stands anyway is in it again."""
-        self.log.add(story.Left(self._now(), Party.SYSTEM))
+    async def ended_by_command(self, by: Party) -> None:
+        """`call hangup`: the system or the agent ended it; whose line stands anyway is in it again."""
+        self.log.add(story.Left(self._now(), by))
         if self._limit is not None and not self._limit.expired():
             self._limit.reschedule(asyncio.get_running_loop().time())
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
 
-from ari_app import formats
+from ari_app import caller_ids, formats
 from ari_app.after_call import After, Asked
 from ari_app.agent_leg import AdoptedLeg, Leg, NotTaken
 from ari_app.agent_line import LineLeg
@@ -21,20 +21,21 @@ from ari_app.given_outside import GivenOutside, talk_outside
 from ari_app.inbound_talk import Talk, say_sorry
 from ari_app.own_parts import OwnParts, finished
 from ari_app.own_phone import OwnLeg, no_ringback, own_leg_id, own_side, ringback, tell_failure
+from ari_app.parting import customer_left
 from ari_app.scope import finish, heard_late, until_hangup
 from ari_app.trunk_line import take_line
 from contact_center import story
 from contact_center.labels import label
-from contact_center.options import QueueOptions
+from contact_center.options import OUTBOUND_QUEUE, QueueOptions
 from contact_center.outcomes import classify, gave_up
 from contact_center.outside_calls import OutsideNumber
 from contact_center.roster import Offer
 from contact_center.store.facts import OwnCallAnswered, OwnCallPlaced
+from contact_center.story_kept import Talked
 from contact_center.terms import CallKind, Direction, Outcome, Party
 from contact_center.timeline import fold
 from contact_center.trunks import NoLine
 
-QUEUE = "Outbound"  # settings of a queue of this name hold for own calls: wrap-up, force hang-up
 SAFETY_SECONDS = 10.0  # Asterisk's own timeout is so much longer than ours
 _BUSY, _NO_ANSWER, _CONGESTION = 17, 19, 34
 _CAUSES = {Outcome.MISSED: _NO_ANSWER, Outcome.NOT_ATTEMPTED: _CONGESTION, Outcome.BUSY: _BUSY}
@@ -44,11 +45,17 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class OwnOrder:
-    """Who calls whom, and since when."""
+    """Who calls whom, and since when.
+
+    ``by``: the name of who ordered it, where another agent has the number now.
+    ``ring_seconds``: how long it rang there, where an earlier process has connected it.
+    """
 
     call_id: str
     outside: OutsideNumber
     at: datetime
+    by: str = ""
+    ring_seconds: float = 0.0
 
 
 def customer_id(call_id: str) -> str:
@@ -75,7 +82,7 @@ class ManualCall:
                 language=language,
             )
         )
-        self.log.add(story.Offered(order.at, offer.seat.name))
+        self.log.add(story.Offered(order.at, order.by or offer.seat.name))
         self._outcome: Outcome | None = None
         self._words: tuple[str, ...] = ()  # what he hears where nothing came of it, besides the busy tone
         self._written = False
@@ -99,17 +106,23 @@ class ManualCall:
         )
         await self._told(self._through(phone))
 
-    async def resume_talk(self, agent: Channel, bridge_id: str, since: datetime) -> None:
-        """Go on with a talk that an earlier process had connected."""
-        self.log.add(story.Answered(since))
-        await self._told(self._talk_on(agent, bridge_id, since))
+    async def resume_talk(self, agent: Channel, bridge_id: str, talk: Sequence[Talked]) -> None:
+        """Go on with a talk that an earlier process had connected; ``talk`` is what is known of it, not empty."""
+        self._known(talk)
+        await self._told(self._talk_on(agent, bridge_id))
 
-    async def resume_outside(self, to: GivenOutside, since: datetime) -> None:
+    async def resume_outside(self, to: GivenOutside, talk: Sequence[Talked]) -> None:
         """Go on with a customer who was given to another number outside."""
-        self._outcome = Outcome.CONNECTED
-        self.log.add(story.Answered(since))
-        self.log.add(story.Connected(since, self._offer.seat.name))
+        self._known(talk)
         await self._told(talk_outside(self._env, self.customer, to, self.log, self._options))
+
+    def _known(self, talk: Sequence[Talked]) -> None:
+        self._outcome = Outcome.CONNECTED
+        if self.order.ring_seconds:
+            self.log.add(story.Rang(talk[0].at - timedelta(seconds=self.order.ring_seconds)))
+        self.log.add(story.Answered(talk[0].at))
+        for event in talk:
+            self.log.add(event)
 
     async def _told(self, life: Coroutine[Any, Any, None]) -> None:
         try:
@@ -168,7 +181,7 @@ class ManualCall:
                     self._outcome = gave_up(rang=self.customer.ringing.happened)
                     return False
             except NoLine as error:
-                self._outcome, self._words = Outcome.NOT_ATTEMPTED, self._env.spoken("no_line")
+                self._outcome, self._words = Outcome.NOT_ATTEMPTED, self._env.spoken(error.word)
                 log.info("own call refused", action="own_call", call_id=self.call_id, reason=str(error))
                 return False
             except (Refused, AriDown, Uncertain) as error:
@@ -184,7 +197,7 @@ class ManualCall:
             self._env.trunks.dial_string(trunk, outside.number),
             ring_seconds=seconds + SAFETY_SECONDS,
             app_args=("own", self.call_id),
-            caller_id=outside.caller_id,
+            caller_id=caller_ids.shown(self._env.settings, trunk, outside.caller_id),
             formats=formats.of_trunk(self._env.settings, trunk),
         )
 
@@ -204,8 +217,8 @@ class ManualCall:
         self._outcome = Outcome.CONNECTED
         self._offer.connected(self._options.wrap_up_seconds)
         self.log.add(story.Connected(at, name))
-        legs = {"agent_channel_id": leg.channel.id, "channel_id": self.customer.id}
-        self._parts.post(OwnCallAnswered(call_id=self.call_id, at=at, agents=(name,), **legs))
+        rang = round(story.seconds_between(self.customer.ringing.at, self.customer.answered.at), 3)
+        self._parts.post(OwnCallAnswered(self.call_id, at, (name,), leg.channel.id, self.customer.id, rang))
         return True
 
     def _on_ringing(self, _: object) -> None:
@@ -232,10 +245,8 @@ class ManualCall:
             await say_sorry(self.customer)
             self.log.add(story.Left(self._now(), Party.SYSTEM))
 
-    async def _talk_on(self, agent: Channel, bridge_id: str, since: datetime) -> None:
-        self._outcome = Outcome.CONNECTED
+    async def _talk_on(self, agent: Channel, bridge_id: str) -> None:
         self._offer.connected(self._options.wrap_up_seconds)
-        self.log.add(story.Connected(since, self._offer.seat.name))
         async with AsyncExitStack() as agent_side:
             agent_side.callback(self._offer.close)
             if self._parts.lines.by_channel(agent.id) is None:
@@ -245,17 +256,17 @@ class ManualCall:
 
     @property
     def _options(self) -> QueueOptions:
-        rules = self._parts.board.queues.get(QUEUE)
+        rules = self._parts.board.queues.get(OUTBOUND_QUEUE)
         return rules.options if rules else _DEFAULTS
 
     # -- the end --------------------------------------------------------------------------------------
 
-    async def ended_by_supervisor(self) -> None:
-        """`call hangup`: taken away before the answer, ended by the system after it."""
+    async def ended_by_command(self, by: Party) -> None:
+        """`call hangup`: taken away before the answer, ended by the system, or by the agent, after it."""
         if self._outcome is not Outcome.CONNECTED:
             self.log.add(story.Removed(self._now()))
             self._outcome = gave_up(rang=self.customer.ringing.happened)
-        self.log.add(story.Left(self._now(), Party.SYSTEM))
+        self.log.add(story.Left(self._now(), by))
         await self.customer.hang_up()
 
     def _left(self, hangup: HungUp) -> None:
@@ -267,9 +278,7 @@ class ManualCall:
         if gone.kind is GoneKind.REFUSED:  # nothing was sent
             self._outcome = self._outcome or Outcome.NOT_ATTEMPTED
             return
-        if gone.kind is GoneKind.LOST:
-            self.log.add(story.SwitchLost(at))
-        self.log.add(story.Left(at, Party.SYSTEM if gone.kind is GoneKind.LOST else Party.CALLER))
+        customer_left(gone, self.log)
 
     def _cause(self) -> int:
         """What his phone is told of a call that came to nothing."""
@@ -285,7 +294,8 @@ class ManualCall:
         self._written = True
         gone = self.customer.gone.value if self.customer.gone.happened else None
         at = gone.at if gone else self._now()
-        sip_code = gone.tech_cause if gone and not gone.asked and self._outcome is not Outcome.CONNECTED else None
+        is_answered = self.customer.answered.happened or self._outcome is Outcome.CONNECTED
+        sip_code = 200 if is_answered else gone.tech_cause if gone and not gone.asked else None
         self.log.add(story.Ended(at, self._result(), sip_code))
         finished(self._parts, self.call_id, at, self._options.wrap_up_seconds, fold(self.log))
 

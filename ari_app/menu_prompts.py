@@ -51,7 +51,7 @@ class MenuPrompts:
     def _option(self, option: RatingOption, language: str) -> tuple[str, ...]:
         own = self._speech.own(f"rating_{option.digit}", language)
         said = own or self._speech.spoken(option_words(option.digit, option.name, language), language)
-        return (said,) if said else ("sound:vm-press", f"digits:{option.digit}")
+        return (said,) if said else ("sound:vm-press", f"sound:digits/{option.digit}")
 
     def prepare(self, group: RatingGroup, language: str) -> None:
         """Have everything spoken before the first call."""

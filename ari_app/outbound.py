@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from typing import Any
 
 import structlog
 
-from ari_app import detection, formats, machine_message, silent_message
+from ari_app import caller_ids, detection, formats, machine_message, silent_message
 from ari_app.after_call import After, Asked
 from ari_app.agent_leg import AdoptedLeg, HeldLeg, Leg, NotTaken, ring_agent
 from ari_app.agent_line import AgentLines
@@ -27,6 +27,7 @@ from contact_center.crash_points import reached
 from contact_center.dialling import DialOrder
 from contact_center.outcomes import gave_up
 from contact_center.roster import Offer
+from contact_center.story_kept import Talked
 from contact_center.terms import Direction, Outcome, Party
 
 SAFETY_SECONDS = 10.0  # Asterisk's own timeout is so much longer than ours, which counts from the ringing
@@ -56,7 +57,6 @@ class OutboundCall:
         )
         self._end = CallEnd(order, self.customer, self.log, env, self._on_answer)
         self._limit: asyncio.Timeout | None = None
-        self._offers = 0
         self._held: Offer | None = None
         self._own_call: Channel | None = None
         self._is_over = False
@@ -77,15 +77,15 @@ class OutboundCall:
         """Go on with a call that an earlier process had placed."""
         await self._told(self._wait_and_serve())
 
-    async def resume_talk(self, agent: Channel, ext: str, bridge_id: str, connected_at: datetime) -> None:
-        """Go on with a talk that an earlier process had connected."""
-        await self._told(self._talk_on(agent, ext, bridge_id, connected_at))
+    async def resume_talk(self, agent: Channel, ext: str, bridge_id: str, talk: Sequence[Talked]) -> None:
+        """Go on with a talk that an earlier process had connected; ``talk`` is what is known of it."""
+        self._talked(talk)
+        await self._told(self._talk_on(agent, ext, bridge_id))
 
-    async def resume_outside(self, to: GivenOutside, ext: str, connected_at: datetime) -> None:
+    async def resume_outside(self, to: GivenOutside, ext: str, talk: Sequence[Talked]) -> None:
         """Go on with a customer whom his agent (``ext``) had given to a number outside."""
         self._end.outcome, self._end.agent = Outcome.CONNECTED, ext
-        seat = self._env.roster.get(ext)
-        self.log.add(timeline.Connected(connected_at, seat.name if seat else ext))
+        self._talked(talk)
         await self._told(talk_outside(self._env, self.customer, to, self.log, self.order))
 
     def known(self, ringing_at: datetime | None, answered_at: datetime | None) -> None:
@@ -145,14 +145,17 @@ class OutboundCall:
         except AriError as error:
             log.info("music may go on", action="adopt", call_id=self.order.call_id, reason=str(error))
 
-    async def _talk_on(self, agent: Channel, ext: str, bridge_id: str, connected_at: datetime) -> None:
+    def _talked(self, talk: Sequence[Talked]) -> None:
+        for event in talk:
+            self.log.add(event)
+
+    async def _talk_on(self, agent: Channel, ext: str, bridge_id: str) -> None:
         async with AsyncExitStack() as agent_side:
             adopted = self._env.roster.adopt(ext, self.order.call_id, self.order.wrap_up_seconds)
             offer = agent_side.enter_context(adopted)
             if self._lines.by_channel(agent.id) is None:
                 agent_side.push_async_callback(_end, agent)
             self._end.outcome, self._end.agent = Outcome.CONNECTED, ext  # also if he hangs up in this very moment
-            self.log.add(timeline.Connected(connected_at, offer.seat.name if offer else ext))
             async with self._after() as after, until_hangup(self.customer):
                 after.talks(agent, offer, self._asked())
                 await self._talk(AdoptedLeg(agent, bridge_id), agent_side, after)
@@ -200,7 +203,7 @@ class OutboundCall:
             self.order.endpoint,
             ring_seconds=2 * self.order.ring_seconds + SAFETY_SECONDS,
             app_args=("dialer", self.order.call_id),
-            caller_id=self.order.caller_id,
+            caller_id=caller_ids.shown(self._env.settings, self.order.trunk, self.order.caller_id),
             formats=formats.of_trunk(self._env.settings, self.order.trunk),
         )
         reached("originate_sent")
@@ -315,7 +318,6 @@ class OutboundCall:
 
     @asynccontextmanager
     async def _agent_leg(self, offer: Offer) -> AsyncIterator[Leg]:
-        self._offers += 1
         if offer.seat.line:
             line = self._lines.get(offer.ext)
             if line is None:
@@ -330,7 +332,8 @@ class OutboundCall:
                 finally:  # it was for this customer only, and its agent may give him away
                     await finish(own_call.hang_up())
             return
-        async with ring_agent(offer, self.order, self.customer, self._offers, self._env, seat_early=seat_early) as leg:
+        leg_id = self._env.legs.next(self.order.channel_id)
+        async with ring_agent(offer, self.order, self.customer, leg_id, self._env, seat_early=seat_early) as leg:
             yield leg
 
     async def _connect(self, leg: Leg, offer: Offer) -> None:

@@ -12,6 +12,7 @@ import structlog
 from ari_app.channel import Channel, Gone, GoneKind
 from ari_app.detection import Verdict
 from ari_app.errors import HungUp
+from ari_app.parting import customer_left
 from ari_app.patience import Patience
 from ari_app.services import Services
 from contact_center import timeline
@@ -64,15 +65,14 @@ class CallEnd:
         if self._customer.answered.happened and self._log.find(timeline.Answered) is None:
             self._on_answer()  # he answered and hung up before we could look
         if gone.kind is GoneKind.LOST:
-            self._log.add(timeline.SwitchLost(gone.at))
             self.certain = self.outcome is not None
-        self._log.add(timeline.Left(gone.at, Party.SYSTEM if gone.kind is GoneKind.LOST else Party.CALLER))
+        customer_left(gone, self._log)
 
     def result(self) -> CallResult:
         """What is told of the attempt; to be asked for once, when it is over."""
         gone = self._customer.gone.value if self._customer.gone.happened else None
         answered = self._log.find(timeline.Answered) is not None
-        outcome, sip_code = self.outcome, None
+        outcome, sip_code = self.outcome, 200 if answered else None
         if gone is not None and not gone.asked and not answered:
             sip_code = gone.tech_cause
         if outcome is None and answered:

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import structlog
 
+from ari_app import caller_ids
 from ari_app.channel import Channel
 from ari_app.errors import AriError, HungUp
 from ari_app.services import Services
@@ -49,7 +50,9 @@ class OutsideCall:
                 channel_id=self.channel.id,
                 ring_seconds=RING_SECONDS,
                 app_args=("outside", self._number),
-                caller_id=self._shown if self._shown.startswith("+") else "",
+                caller_id=caller_ids.shown(
+                    self._env.settings, trunk, self._shown if self._shown.startswith("+") else ""
+                ),
                 originator=self._caller.id,
             )
             there = await leg.enter_async_context(dialled)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import structlog
@@ -17,11 +18,12 @@ from ari_app.manual import ManualCall, OwnOrder
 from ari_app.own_desk import OwnDesk
 from ari_app.own_parts import finished
 from ari_app.queue_music import rejoin
-from ari_app.snapshot import FoundTalk, Snapshot, bridge_of, talk_of
+from ari_app.snapshot import FoundTalk, Snapshot, bridge_of, leg_began, talk_of
 from contact_center import story
 from contact_center.outside_calls import OutsideNumber
 from contact_center.roster import Offer
 from contact_center.store.queries_own import OpenOwn
+from contact_center.story_kept import Talked, kept, talk_so_far
 from contact_center.terms import CallKind, Direction, Outcome, Party
 from contact_center.timeline import fold
 
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from ari_app.app import App
 
 AgentOf = Callable[[ChannelInfo], str]
+TOLD_SECONDS = 0.5
+"""Within this Asterisk has told of a channel that a snapshot shows, if it tells this process at all."""
 _LINES = ("persistent", "line")  # first argument of agents' lines, which outlive every call
 
 log = structlog.get_logger(__name__)
@@ -44,7 +48,14 @@ def adopt_own(app: App, desk: OwnDesk, snapshot: Snapshot, found: list[OpenOwn],
     known = {call.agent_channel_id for call in found} | set(app.env.ari.channels)
     for info in snapshot.channels.values():
         if info.app_args[:1] == ("manual",) and info.in_stasis and info.id not in known:
-            app.spawn(app.env.ari.adopt(info).hang_up(), f"nobody's own call {info.id}")
+            app.spawn(_hang_up_old(app, info), f"nobody's own call {info.id}")
+
+
+async def _hang_up_old(app: App, info: ChannelInfo) -> None:
+    """The snapshot may have overtaken the event of a phone that dialled just now: that one is served."""
+    await asyncio.sleep(TOLD_SECONDS)
+    if app.env.ari.find(info.id) is None:
+        await app.env.ari.adopt(info).hang_up()
 
 
 def lent_lines(snapshot: Snapshot, found: list[OpenOwn]) -> set[str]:
@@ -81,7 +92,8 @@ def _adopt_internal(
     offer = Offer(roster, seat, found.call_id)
     phone, other = ari.adopt(first), ari.adopt(there)
     app.spawn(phone.subscribe(), f"subscribe {phone.id}")
-    internal = InternalCall(InternalOrder(found.call_id, colleague, found.started_at), offer, desk.parts)
+    order = InternalOrder(found.call_id, colleague, found.started_at, found.ring_seconds)
+    internal = InternalCall(order, offer, desk.parts)
     life = internal.resume_talk(phone, other, found.answered_at or app.env.clock.now())
     app.spawn(desk.run(internal, life), f"own {found.call_id}")
     return True
@@ -96,24 +108,28 @@ def _adopt_manual(app: App, desk: OwnDesk, found: OpenOwn, talk: FoundTalk, agen
         if given is not None:
             app.spawn(given.there.hang_up(), f"end {given.there.id}")
         return False
-    order = OwnOrder(found.call_id, OutsideNumber(found.number, (), ""), found.started_at)
+    by, now = roster.get(found.ext), app.env.clock.now()
+    first = story.Connected(found.answered_at or now, by.name if by else found.ext)
+    outside = OutsideNumber(found.number, (), "")
+    order = OwnOrder(found.call_id, outside, found.started_at, first.agent, found.ring_seconds)
     manual = ManualCall(order, Offer(roster, seat, found.call_id), desk.parts)
-    since = found.answered_at or app.env.clock.now()
     if given is not None:
-        life = manual.resume_outside(given, since)
+        life = manual.resume_outside(given, talk_so_far(found.talk, first, given.told))
     else:
         roster.hold(seat, found.call_id)
         phone = app.env.ari.adopt(talk.agent)
         app.spawn(phone.subscribe(), f"subscribe {phone.id}")
-        life = _talk_on(manual, phone, app.env.ari.bridge(talk.bridge.id), since, on_hold=talk.on_hold)
+        has_him = story.Connected(first.at if is_his else leg_began(talk.agent) or now, seat.name)
+        told = talk_so_far(found.talk, first, has_him, now)
+        life = _talk_on(manual, phone, app.env.ari.bridge(talk.bridge.id), told, on_hold=talk.on_hold)
     app.spawn(desk.run(manual, life), f"own {found.call_id}")
     return True
 
 
-async def _talk_on(call: ManualCall, phone: Channel, bridge: Bridge, since: datetime, *, on_hold: bool) -> None:
+async def _talk_on(call: ManualCall, phone: Channel, bridge: Bridge, talk: Sequence[Talked], *, on_hold: bool) -> None:
     if on_hold:
         await rejoin(call.customer, bridge)
-    await call.resume_talk(phone, bridge.id, since)
+    await call.resume_talk(phone, bridge.id, talk)
 
 
 def _close(app: App, desk: OwnDesk, snapshot: Snapshot, found: OpenOwn) -> None:
@@ -137,9 +153,12 @@ def _close(app: App, desk: OwnDesk, snapshot: Snapshot, found: OpenOwn) -> None:
     )
     name = seat.name if seat else found.ext
     calls.add(story.Offered(found.started_at, name))
+    if found.answered_at is not None and found.ring_seconds:
+        calls.add(story.Rang(found.answered_at - timedelta(seconds=found.ring_seconds)))
     if found.answered_at is not None:
         calls.add(story.Answered(found.answered_at))
-        calls.add(story.Connected(found.answered_at, name))
+        for event in kept(found.talk) or [story.Connected(found.answered_at, name)]:
+            calls.add(event)
     calls.add(story.SwitchLost(now))
     calls.add(story.Left(now, Party.SYSTEM))
     calls.add(story.Ended(now, Outcome.CONNECTED if found.answered_at else Outcome.TECHNICAL_ERROR))

@@ -25,6 +25,7 @@ from contact_center.queues.board import QueueBoard
 from contact_center.roster import Offer
 from contact_center.seat import Seat
 from contact_center.store.writer import Writer
+from contact_center.terms import Party
 
 _BUSY, _REJECTED, _BAD_NUMBER, _FAILED = 17, 21, 28, 38
 
@@ -55,6 +56,8 @@ class OwnDesk:
             log.warning("no agent has this phone", action="own_call", endpoint=endpoint)
             await phone.hang_up(reason_code=_REJECTED)
             return
+        if self.parts.lines.get(seat.ext) is not None:
+            self.parts.env.ari.spawn(self.parts.lines.end_if_old(seat.ext), f"old line of {seat.ext}")
         await self._begin(seat, text, at, phone, new_id("call"))
 
     async def ordered(self, call_id: str, ext: str, text: str, at: datetime) -> None:
@@ -67,6 +70,8 @@ class OwnDesk:
 
     async def _begin(self, seat: Seat, text: str, at: datetime, phone: Channel | None, call_id: str) -> None:
         offer = take_seat(self.parts.env.roster, seat, call_id)
+        if offer is None and phone is not None and self._consults(seat, phone, text):
+            return
         if offer is None:
             log.info("the agent has another call", action="own_call", agent=seat.ext)
             await _refuse(phone, _BUSY)
@@ -82,6 +87,11 @@ class OwnDesk:
             await _refuse(phone, refusal.cause)
             return
         await self.run(call, call.live(phone))
+
+    def _consults(self, seat: Seat, phone: Channel, text: str) -> bool:
+        """Whether his talk takes this second call of his phone: his customer waits on hold meanwhile."""
+        talk = self.parts.env.talks.get(seat.call_id)
+        return talk is not None and talk.agent == seat.ext and talk.consults(phone, text)
 
     async def _call(self, offer: Offer, text: str, at: datetime, call_id: str) -> OwnCall:
         other = self.parts.env.roster.get(text)
@@ -116,12 +126,12 @@ class OwnDesk:
         finally:
             self.calls.pop(call.call_id, None)
 
-    async def hang_up(self, call_id: str) -> bool:
-        """End a call by a supervisor's wish; False when it is not up here."""
+    async def hang_up(self, call_id: str, by: Party = Party.SYSTEM) -> bool:
+        """End a call by a supervisor's wish, or its agent's; False when it is not up here."""
         call = self.calls.get(call_id)
         if call is None:
             return False
-        await call.ended_by_supervisor()
+        await call.ended_by_command(by)
         return True
 
 

@@ -127,7 +127,7 @@ class Patience:
             log.info("his greeting is not heard", action="greeting", call_id=self._order.call_id, reason=str(error))
 
     def _hear(self, talking: bool, duration_ms: int) -> None:
-        """Asterisk takes his first frame for talk, be it silence; the end of that is told as that of a short one."""
+        """A short sound is no greeting; there are Asterisks that take his first frame for talk, be it silence."""
         if self._is_complete:
             return
         longest = self._answered + self._order.greeting_seconds

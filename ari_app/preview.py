@@ -25,8 +25,7 @@ def spoken(card: PreviewCard, env: Services) -> tuple[str, ...]:
         return words
     if card.hide_number:
         return ("sound:beep",)
-    # one sound each: Asterisk does not stop ``digits:`` before its end, and the customer would wait for that
-    return tuple(f"sound:digits/{digit}" for digit in card.number if digit.isdigit())
+    return prompts.digit_sounds(card.number)
 
 
 async def announce(card: PreviewCard, env: Services, lines: AgentLines) -> None:
@@ -47,9 +46,12 @@ async def accepted(channel: Channel, endpoint: str, cards: dict[str, PreviewCard
         async with until_hangup(channel):
             await channel.answer()
             leg = None if seat is not None and seat.line else channel
-            order = await take(seat.ext, leg, env) if seat is not None and card is not None else None
-            if order is None or card is None:
+            if seat is None or card is None:
                 await prompts.play(channel, REFUSED)
+                return
+            order, words = await take(seat.ext, leg, env)
+            if order is None:
+                await prompts.play(channel, *words)
                 return
             await prompts.play(channel, *spoken(card, env))
             if leg is not None:

@@ -11,6 +11,7 @@ from ari_app.media import Digit
 from ari_app.services import Services
 from contact_center.dialling import DialOrder
 from contact_center.errors import CallwrightError
+from contact_center.trunks import NoLine
 
 REFUSED = "sound:beeperr"
 TAKE_CODE = "*49"
@@ -18,13 +19,19 @@ TAKE_CODE = "*49"
 log = structlog.get_logger(__name__)
 
 
-async def take(ext: str, leg: Channel | None, env: Services) -> DialOrder | None:
-    """Call the lead that this agent is shown, if it may be called; ``leg``: his own call, where it arrives."""
+async def take(ext: str, leg: Channel | None, env: Services) -> tuple[DialOrder | None, tuple[str, ...]]:
+    """Call the lead that this agent is shown, if it may be called, else what he hears of why not.
+
+    ``leg``: his own call, where it arrives.
+    """
     try:
-        return await env.take_preview(ext, leg)
+        return await env.take_preview(ext, leg), (REFUSED,)
+    except NoLine as error:
+        log.warning("not called", action="preview", agent=ext, reason=str(error))
+        return None, env.spoken(error.word) or (REFUSED,)
     except (CallwrightError, AriError) as error:
         log.warning("not called", action="preview", agent=ext, reason=str(error))
-        return None
+        return None, (REFUSED,)
 
 
 class CodeOnLine:
@@ -44,8 +51,9 @@ class CodeOnLine:
             self._env.ari.spawn(self._obey(), f"preview of {self._ext}")
 
     async def _obey(self) -> None:
-        if await take(self._ext, None, self._env) is None:
+        order, words = await take(self._ext, None, self._env)
+        if order is None:
             try:
-                await prompts.play(self._channel, REFUSED)
+                await prompts.play(self._channel, *words)
             except HungUp:
                 log.info("line ended", action="preview", agent=self._ext)

@@ -92,6 +92,12 @@ def up_to_hash(most: int, least: int = 1) -> Matcher:
     return match
 
 
+def digit_sounds(number: str) -> tuple[str, ...]:
+    """A number digit by digit, one sound each: Asterisk does not stop ``digits:`` before its end, and obeys nothing
+    else on that channel meanwhile."""
+    return tuple(f"sound:digits/{digit}" for digit in number if digit in "0123456789")
+
+
 async def play(target: Channel | Bridge, *media: str, within: float = PLAY_SECONDS) -> bool:
     """Play sounds to their end, whether they were heard; raises HungUp only (for a channel)."""
     playback = await _begin(target, media, START_SECONDS)
@@ -185,12 +191,13 @@ async def _begin(target: Channel | Bridge, media: tuple[str, ...], start: float)
 
 async def _first_key(keys: Keys, playback: Playback | None, first_digit: float) -> str | None:
     """The first key, which silences the prompt; None `first_digit` seconds after the prompt's end."""
-    loop = asyncio.get_running_loop()
+    loop, waits = asyncio.get_running_loop(), True
     try:
         async with asyncio.timeout(first_digit if playback is None else None) as limit:
 
             def prompt_ended(_: object) -> None:
-                limit.reschedule(loop.time() + first_digit)
+                if waits:  # a callback that is on its way cannot be called back
+                    limit.reschedule(loop.time() + first_digit)
 
             if playback is None:
                 return (await keys.next()).digit
@@ -198,6 +205,7 @@ async def _first_key(keys: Keys, playback: Playback | None, first_digit: float) 
             try:
                 key = await keys.next()
             finally:
+                waits = False
                 playback.finished.remove_done_callback(prompt_ended)
     except TimeoutError:
         return None

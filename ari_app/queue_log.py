@@ -22,7 +22,7 @@ LIMIT = 10_000
 PAUSE_SECONDS = 0.1
 """Between finding AMI away and asking again whether it is back."""
 
-GATHER_SECONDS = 0.05
+GATHER_SECONDS = 0.1
 """A record waits so long for others to travel with: one write and one wake-up for all of them."""
 
 TOGETHER = 20

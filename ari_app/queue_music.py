@@ -102,15 +102,31 @@ class Hold:
         self._offer = offer
         self._task: asyncio.Task[None] | None = None
         self._begin: asyncio.Task[None] | None = None
+        self._timers: list[asyncio.TimerHandle] = []
 
     async def __aenter__(self) -> Self:
         self.resume()
         return self
 
     def resume(self) -> None:
-        """Music, and announcements from now on; nobody waits for their beginning, so an agent is rung meanwhile."""
-        self._begin = asyncio.create_task(self._music_soon(), name=f"music {self._caller.id}")
-        self._task = asyncio.create_task(self._go_on(), name=f"hold {self._caller.id}")
+        """Music, and announcements from now on; nobody waits for their beginning, so an agent is rung meanwhile.
+
+        Who is answered by an agent at once hears no scrap of music, and costs no task.
+        """
+        loop, renew = asyncio.get_running_loop(), self._clock.seconds / RENEW_SHARE
+        begins, now = 0.0 if self._music.on else MUSIC_AFTER_SECONDS, loop.time()
+        self._timers = [
+            loop.call_later(begins, self._begin_music),
+            loop.call_later(min(FIRST_SECONDS, renew), self._begin_words, now + FIRST_SECONDS, now + renew),
+        ]
+
+    def _begin_music(self) -> None:
+        self._begin = asyncio.create_task(
+            self._music.start(self._place.rules.options.music), name=f"music {self._caller.id}"
+        )
+
+    def _begin_words(self, announce_at: float, renew_at: float) -> None:
+        self._task = asyncio.create_task(self._go_on(announce_at, renew_at), name=f"hold {self._caller.id}")
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -119,6 +135,8 @@ class Hold:
 
     async def hush(self) -> None:
         """No more announcements; one that is being made is cut short."""
+        for timer in self._timers:
+            timer.cancel()
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
@@ -127,18 +145,11 @@ class Hold:
             if not self._music.on:
                 self._begin.cancel()
             await asyncio.wait([self._begin])  # music that begins after its end would never end
+            self._begin = None
 
-    async def _music_soon(self) -> None:
-        """Who is answered by an agent at once hears no scrap of music."""
-        if not self._music.on:
-            await asyncio.sleep(MUSIC_AFTER_SECONDS)
-        await self._music.start(self._place.rules.options.music)
-
-    async def _go_on(self) -> None:
+    async def _go_on(self, announce_at: float, renew_at: float) -> None:
         """Wind up the clock, and say what there is to say, until cancelled."""
-        loop = asyncio.get_running_loop()
-        announce_at, renew = loop.time() + FIRST_SECONDS, self._clock.seconds / RENEW_SHARE
-        renew_at = loop.time() + renew
+        loop, renew = asyncio.get_running_loop(), self._clock.seconds / RENEW_SHARE
         try:
             while True:
                 await asyncio.sleep(max(min(announce_at, renew_at) - loop.time(), 0.0))

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 from ari_app.channel import Channel
 from ari_app.media import Digit
-from ari_app.queue_place import SentOn
+from ari_app.queue_place import Place, SentOn
 from contact_center.terms import VisitEnd
 
 CALLBACK_KEY = "1"
@@ -32,6 +32,13 @@ class Patience:
             self.asked = True
             self._limit.reschedule(asyncio.get_running_loop().time())
 
+    def keep_until(self, until: float | None) -> None:
+        """The queue keeps him so long (loop time; None: for ever) by its settings of now."""
+        if self._paused:
+            self._until = until
+        elif not self.asked and not self._limit.expired() and until != self._limit.when():
+            self._limit.reschedule(until)
+
     def pause(self) -> None:
         """He has an agent: nothing sends him on any more."""
         if not self._limit.expired():
@@ -46,12 +53,23 @@ class Patience:
 
 
 @asynccontextmanager
-async def patience(caller: Channel, seconds: float | None, may_ask: Callable[[], bool]) -> AsyncIterator[Patience]:
-    """SentOn after ``seconds`` (None: never), or when he presses the key while ``may_ask`` says yes."""
-    limit = asyncio.timeout(seconds)
+async def patience(
+    caller: Channel, place: Place, waited: float, may_ask: Callable[[], bool]
+) -> AsyncIterator[Patience]:
+    """SentOn when he has waited ``max_wait`` of his queue, ``waited`` seconds of it before, whatever it is set to then.
+
+    SentOn, too, when he presses the key while ``may_ask`` says yes.
+    """
+    began = asyncio.get_running_loop().time() - waited
+
+    def until() -> float | None:
+        most = place.rules.options.max_wait
+        return began + most if most else None
+
+    limit = asyncio.timeout_at(until())
     waits = Patience(limit, may_ask)
     try:
-        with caller.on_keys(waits.key):
+        with caller.on_keys(waits.key), place.board.watched(lambda: waits.keep_until(until())):
             async with limit:
                 yield waits
     except TimeoutError:

@@ -15,11 +15,11 @@ from contact_center.queues.waits import as_told
 _FIRST = ("sound:queue-youarenext",)
 _CLOSED = ("sound:im-sorry", "sound:please-try-call-later", "sound:goodbye")
 CALLBACK = {
-    "callback_offer": ("sound:to-call-this-number", "sound:vm-press", "digits:1"),
+    "callback_offer": ("sound:to-call-this-number", "sound:vm-press", "sound:digits/1"),
     "callback_confirm": ("sound:vm-num-i-have",),
     "callback_confirm_keys": (
-        *("sound:if-correct-press", "digits:1", "sound:vm-calldiffnum", "sound:vm-press", "digits:2"),
-        *("sound:vm-tocancel", "sound:vm-press", "digits:3"),
+        *("sound:if-correct-press", "sound:digits/1", "sound:vm-calldiffnum", "sound:vm-press", "sound:digits/2"),
+        *("sound:vm-tocancel", "sound:vm-press", "sound:digits/3"),
     ),
     "callback_enter": ("sound:vm-enter-num-to-call", "sound:vm-then-pound"),
     "callback_refused": ("sound:im-sorry", "sound:vm-nonumber"),
@@ -27,13 +27,21 @@ CALLBACK = {
     "callback_agent": ("sound:beep", "sound:vm-dialout"),
 }
 """Asterisk's nearest words for what is said about callbacks, where nothing can be spoken."""
-_TOLD = {"no_line": ("sound:all-circuits-busy-now", "sound:please-try-call-later")}
+TOLD = {
+    "no_line": ("sound:all-circuits-busy-now", "sound:please-try-call-later"),
+    "capped": ("sound:simul-call-limit-reached",),
+}
+"""What agents are told, in Asterisk's nearest words."""
 _SOUND = re.compile(r"(?:sound:)?([A-Za-z0-9_./-]+)\Z")
+_ONE_WORD = re.compile(r"[A-Z][a-z]*(?:-[a-z]+)*\Z")
+"""A word as a sentence begins with it; Asterisk's sounds are named in small letters."""
 
 
 def is_words(text: str) -> bool:
     """Whether a message is words to be spoken, not the name of a sound."""
-    return bool(text.strip()) and (text.strip().endswith(".") or _SOUND.match(text.strip()) is None)
+    words = text.strip()
+    is_sentence = words.endswith(".") or _ONE_WORD.match(words) is not None
+    return bool(words) and (is_sentence or _SOUND.match(words) is None)
 
 
 class QueuePrompts:
@@ -57,7 +65,7 @@ class QueuePrompts:
         text = value.strip()
         if not text:
             return ()
-        if (sound := _SOUND.match(text)) and not text.endswith("."):
+        if not is_words(text) and (sound := _SOUND.match(text)):
             return (f"sound:{sound.group(1)}",)
         spoken = self._speech.spoken(text, language)
         return (spoken,) if spoken else ()
@@ -93,8 +101,8 @@ class QueuePrompts:
         return self.message(word, own_words, language) or self._worded(word, 0, language) or CALLBACK[word]
 
     def told(self, word: str) -> tuple[str, ...]:
-        """What an agent is told, in the site's language: ``word`` is one of those in ``_TOLD``."""
-        return self.message(word, "", self._language) or self._worded(word, 0, self._language) or _TOLD[word]
+        """What an agent is told, in the site's language: ``word`` is one of those in ``TOLD``."""
+        return self.message(word, "", self._language) or self._worded(word, 0, self._language) or TOLD[word]
 
     def prepare(self, texts: dict[str, str], language: str) -> None:
         """Have a queue's messages spoken before anybody calls."""

@@ -22,10 +22,9 @@ FREE_SECONDS = 0.5
 
 @dataclass(frozen=True, slots=True)
 class QueueRing:
-    """What an agent's phone is told of a caller; an agent_leg.ToRing. ``channel_id`` names agents' legs."""
+    """What an agent's phone is told of a caller; an agent_leg.ToRing."""
 
     call_id: str
-    channel_id: str
     number: str
     agent_ring_seconds: float
     hide_number: bool = False
@@ -41,7 +40,7 @@ class Taken:
 
 
 class Rings:
-    """The phones that ring for one caller; ``offered`` and ``missed`` are told of each."""
+    """The phones that ring for one caller, whose legs begin with ``name``; ``offered``, ``missed`` are told of each."""
 
     def __init__(
         self,
@@ -49,13 +48,13 @@ class Rings:
         lines: AgentLines,
         caller: Channel,
         ring: Callable[[float], QueueRing],
+        name: str,
         *,
         offered: Callable[[Offer], None],
         missed: Callable[[Offer, str], None],
     ) -> None:
-        self._env, self._lines, self._caller, self._ring = env, lines, caller, ring
+        self._env, self._lines, self._caller, self._ring, self._name = env, lines, caller, ring, name
         self._offered, self._missed = offered, missed
-        self._count = 0
 
     async def until_taken(self, place: Place) -> Taken:
         """Ring whoever the board holds for the caller until somebody takes him. Raises SentOn.
@@ -100,14 +99,12 @@ class Rings:
                 raise NotTaken("failed")
             yield line
             return
-        self._count += 1
-        number = self._count
-        ring = self._ring(ring_seconds)
+        ring, leg_id = self._ring(ring_seconds), self._env.legs.next(self._name)
         try:
-            async with ring_agent(offer, ring, self._caller, number, self._env, queued=True) as leg:
+            async with ring_agent(offer, ring, self._caller, leg_id, self._env, queued=True) as leg:
                 yield leg
         finally:
-            phone = self._env.ari.find(f"{ring.channel_id}-a{number}")
+            phone = self._env.ari.find(leg_id)
             if phone is not None and phone.sent and not phone.gone.happened:
                 await finish(phone.gone_within(FREE_SECONDS))
 

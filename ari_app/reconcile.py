@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -31,6 +31,7 @@ from contact_center.store.queries_own import open_own
 from contact_center.store.queries_queues import open_inbound
 from contact_center.store.recovery import OpenAttempt, mend_leads, open_attempts
 from contact_center.store.writer import Writer
+from contact_center.story_kept import Talked, kept, talk_so_far
 from contact_center.terms import AttemptState, Direction, Outcome, Party
 
 OUR_CHANNELS = "cw-"  # what every channel id of our choice begins with
@@ -59,6 +60,7 @@ class Reconciler:
 
     async def __call__(self) -> None:
         """Adopt what lives, close what has gone, hang up what nobody owns."""
+        began = self._app.env.clock.now()
         await self._prepare()
         attempts, callers = await self._writer.read(open_attempts), await self._writer.read(open_inbound)
         own_calls = await self._writer.read(open_own)
@@ -69,8 +71,8 @@ class Reconciler:
         self._adopt_lines(snapshot, lent_lines(snapshot, own_calls))
         adopted = closed = 0
         for attempt in attempts:
-            if attempt.channel_id in self._app.calls:
-                continue
+            if attempt.channel_id in self._app.calls or attempt.intent_at > began:
+                continue  # of this process: where the database came back, it dials already
             if self._adopt(attempt, snapshot):
                 adopted += 1
             else:
@@ -122,20 +124,32 @@ class Reconciler:
             if not agent.id.startswith(OUR_CHANNELS):  # he dialled himself: of its end only those are told who ask
                 self._app.spawn(agent.subscribe(), f"subscribe {agent.id}")
             self._adopted(attempt, order, True, True)
-            since = attempt.connected_at or self._app.env.clock.now()
-            call.known(attempt.ringing_at, attempt.answered_at or since)
-            self._app.start(call, _talk_on(call, agent, ext, bridge, since, on_hold=talk.on_hold))
+            told = self._known_talk(call, attempt, ext, leg_began(talk.agent))
+            self._app.start(call, _talk_on(call, agent, ext, bridge, told, on_hold=talk.on_hold))
         elif given := given_outside(self._app.env, talk):
             self._adopted(attempt, order, True, True)
-            since = attempt.connected_at or self._app.env.clock.now()
-            call.known(attempt.ringing_at, attempt.answered_at or since)
-            self._app.start(call, call.resume_outside(given, attempt.agent, since))
+            told = self._known_talk(call, attempt, given.told)
+            self._app.start(call, call.resume_outside(given, attempt.agent, told))
         else:
             self._adopted(attempt, order, info.state == "Up", False)
             call.known(attempt.ringing_at, attempt.answered_at)
             self._app.start(call, call.resume_ringing())
         log.info("adopted", action="adopt", call_id=order.call_id, state=info.state, channel=customer.id)
         return True
+
+    def _known_talk(
+        self, call: OutboundCall, attempt: OpenAttempt, now: str | timeline.Diverted, at: datetime | None = None
+    ) -> list[Talked]:
+        """What is known of a talk: who had the customer, and who has him ``now`` (an extension), since ``at``."""
+        clock, name = self._app.env.clock.now(), self._name_of
+        first = timeline.Connected(attempt.connected_at or clock, name(attempt.agent))
+        call.known(attempt.ringing_at, attempt.answered_at or first.at)
+        has_him = timeline.Connected(at or clock, name(now)) if isinstance(now, str) else now
+        return talk_so_far(attempt.talk, first, has_him, clock)
+
+    def _name_of(self, ext: str) -> str:
+        seat = self._app.env.roster.get(ext)
+        return seat.name if seat else ext
 
     def _store(self, attempt: OpenAttempt, talk: FoundTalk, ext: str) -> OpenAttempt:
         """A talk that is found, or was left as we looked, and that the process before had no time to store."""
@@ -180,8 +194,8 @@ class Reconciler:
         if attempt.answered_at:
             story.add(timeline.Answered(attempt.answered_at))
         if connected and attempt.connected_at:
-            seat = self._app.env.roster.get(attempt.agent)
-            story.add(timeline.Connected(attempt.connected_at, seat.name if seat else attempt.agent))
+            for event in kept(attempt.talk) or [timeline.Connected(attempt.connected_at, self._name_of(attempt.agent))]:
+                story.add(event)
         story.add(timeline.SwitchLost(now))
         story.add(timeline.Left(now, Party.SYSTEM))
         story.add(timeline.Ended(now, outcome))
@@ -237,8 +251,8 @@ class Reconciler:
 
 
 async def _talk_on(
-    call: OutboundCall, agent: Channel, ext: str, bridge: Bridge, since: datetime, *, on_hold: bool
+    call: OutboundCall, agent: Channel, ext: str, bridge: Bridge, talk: Sequence[Talked], *, on_hold: bool
 ) -> None:
     if on_hold:
         await rejoin(call.customer, bridge)
-    await call.resume_talk(agent, ext, bridge.id, since)
+    await call.resume_talk(agent, ext, bridge.id, talk)

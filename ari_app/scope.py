@@ -1,7 +1,7 @@
 """The life of a call as a scope: a hang-up is an exception at the current await, clean-up runs to its end.
 
 Nothing here knows Asterisk. What the two tools promise was settled by sweeping hang-ups, time-outs and
-shutdowns over every instant of whole calls (tests/unit/ari/test_scope.py):
+shutdowns over every instant of whole calls (tests/unit/ari/test_scope.py, test_scope_losses.py):
 
 * A hang-up raises HungUp in the scope of its own channel, never later, never in code after the scope.
 * A shutdown, or the time-out of an outer scope, is never turned into HungUp, nor swallowed.
@@ -89,6 +89,36 @@ async def heard_late(limit: asyncio.Timeout | None, *moments: Moment[Any]) -> No
     with suppress(TimeoutError):
         async with asyncio.timeout(NEWS_SECONDS):
             await happened.wait()
+
+
+async def at_once(first: Coroutine[Any, Any, object], *others: Coroutine[Any, Any, object]) -> list[Exception | None]:
+    """Run these side by side to the end of all; what became of each, None for well. One alone costs no task.
+
+    A cancel strikes all of them, and goes on when all have ended.
+    """
+    tasks = [asyncio.create_task(other) for other in others]
+    failure: Exception | None = None
+    try:
+        try:
+            await first
+        except Exception as error:
+            failure = error
+        if tasks:
+            await asyncio.wait(tasks)
+    except BaseException:
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        raise
+    return [failure, *map(_failure, tasks)]
+
+
+def _failure(task: asyncio.Task[object]) -> Exception | None:
+    error = task.exception()
+    if error is not None and not isinstance(error, Exception):
+        raise error
+    return error
 
 
 async def finish(cleanup: Coroutine[Any, Any, object], within: float = FINISH_SECONDS) -> None:

@@ -46,7 +46,9 @@ def card_of(app: App, call_id: str) -> Card | None:
             return card_of_order(call.order)
     for caller in (call.caller for call in app.inbound.calls.values()) if app.inbound is not None else ():
         if caller.call_id == call_id:
-            return Card(call_id, CallKind.INBOUND.value, caller.number, did=caller.did)
+            return Card(
+                call_id, CallKind.INBOUND.value, caller.number, did=caller.did, hide_number=app.env.hides(caller.number)
+            )
     return None
 
 

@@ -31,6 +31,7 @@ from ari_app.bridge import BridgePool
 from ari_app.census import Census
 from ari_app.client import AriClient
 from ari_app.dialer_part import DialerPart, MakeDialer
+from ari_app.hidden_numbers import HiddenNumbers
 from ari_app.inbound_desk import open_desk
 from ari_app.inbound_told import Listeners
 from ari_app.listed import take_back_listed
@@ -44,6 +45,7 @@ from ari_app.reconcile import Reconciler
 from ari_app.services import Services
 from ari_app.supervise import supervise
 from ari_app.tapes import Tapes
+from ari_app.trunk_caps import keep_caps, load_caps, load_use
 from contact_center.clock import SystemClock
 from contact_center.desk import Desk
 from contact_center.dialling import DialOrder
@@ -107,6 +109,7 @@ class Serve:
     queue_log: QueueLog
     parts: Parts
     tapes: Tapes = field(init=False)
+    hidden: HiddenNumbers = field(init=False)
     meters: Meters = field(default_factory=Meters)
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     stirred: asyncio.Event = field(default_factory=asyncio.Event)
@@ -125,7 +128,7 @@ class Serve:
             password=asterisk.ari_password,
             app=asterisk.app,
         )
-        app = App(Services(ari, BridgePool(ari), roster, settings, clock))
+        app = App(Services(ari, BridgePool(ari), roster, settings, clock, post=writer.post))
         dialer = parts.dialer(writer=writer, roster=roster, placer=app, settings=settings, clock=clock)
         phones = Phones(ari, ami, roster, clock)
         accounts = Accounts(writer, phones, partial(parts.accounts, settings), parts.account_keys)
@@ -138,6 +141,8 @@ class Serve:
         app.env.words = app.inbound.reception.prompts.said
         app.env.machine_words = app.inbound.reception.prompts.left
         app.env.spoken = app.inbound.reception.prompts.told
+        hidden = serve.hidden = HiddenNumbers(writer.read, app.spawn)
+        app.env.hides, app.env.look_up, app.env.known = hidden.hides, hidden.look_up, hidden.known
         serve.tapes = app.env.tapes = Tapes(ari, asterisk, clock, writer.post, app.inbound.reception.prompts.message)
         app.own = open_own_desk(app.env, app.lines, app.inbound.reception.board, writer, serve.meters)
         dialer.ledger.on_result.append(measure.on_result(serve.meters))
@@ -178,10 +183,11 @@ class Serve:
         taken: deque[Command] = deque()  # what is taken is obeyed, if need be when the database is back
         while True:
             with suppress(TimeoutError):  # nothing was changed by way of the API meanwhile
-                await asyncio.wait_for(self.stirred.wait(), CONTROL_SECONDS)
+                async with asyncio.timeout(CONTROL_SECONDS):
+                    await self.stirred.wait()
             self.stirred.clear()
             try:
-                if waiting := await self.writer.read(open_control_ids):
+                if waiting := await self.writer.read(open_control_ids, ahead=True):
                     self.meters.changes.set(len(waiting))
                     taken.extend(await self._take_controls())
                     await self._know_agents({c.entity_id for c in taken if (c.entity, c.action) == ("agent", "add")})
@@ -223,6 +229,7 @@ class Serve:
             case "campaign", "leads":
                 await self.dialer.leads_arrived(command.entity_id)
             case "campaign", _:
+                self.hidden.campaigns_changed()
                 await self.dialer.reload(command.entity_id)
             case "dnc", "add" | "import":
                 self.dialer.lists_changed()
@@ -232,6 +239,8 @@ class Serve:
                 await self.dialer.leads_changed()
             case "queue", _:
                 await self.app.queue_changed(command.entity_id)
+            case "trunk", _:
+                await load_caps(self.app.env.trunks, self.settings, self.writer, command.entity_id)
             case (("rating_group" | "category"), _):
                 await load_menus(self.app.env, self.writer)
             case "callback", "cancel":
@@ -251,7 +260,10 @@ class Serve:
             case "unrecord":
                 self.tapes.forget(command.entity_id)
             case "hangup":
-                await self.app.hang_up(command.entity_id)
+                if ext := str(command.payload.get("ext") or ""):
+                    await self.app.hang_up_as(command.entity_id, ext)
+                else:
+                    await self.app.hang_up(command.entity_id)
 
     async def _agent_changed(self, command: Command) -> None:
         ext, action = command.entity_id, command.action
@@ -275,6 +287,7 @@ class Serve:
         self.roster.load(await self.writer.read(lambda s: list(s.scalars(select(Agent)))), now)
         await self.app.load_queues()
         await load_menus(self.app.env, self.writer)
+        await load_use(self.app.env.trunks, self.settings, self.writer)
         await self.dialer.load()
         for command in missed:
             if (command.entity, command.action) == ("campaign", "leads"):  # a finished campaign goes on
@@ -311,6 +324,7 @@ class Serve:
                 self.app.lines.run(),
                 self.phones.run(),
                 Census(self.ari).run(),
+                keep_caps(self.app.env.trunks, self.meters, self.app.env.ari),
                 self.tapes.run(),
                 self.obey_controls(),
                 measure.keep_gauges(self.meters, self.app, self.writer, self.ami, monitor),
@@ -349,6 +363,7 @@ class Serve:
         hang them up, so the process ends as a crash would, only with everything written down.
         """
         self.dialer.draining = True
+        self.app.env.trunks.tick()
         stored = await self.writer.drain(DRAIN_SECONDS)
         log.info("handed over", action="stop", calls=len(self.app.calls), stored=stored)
         sys.stdout.flush()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ari_app.after_call import AfterCalls
 from ari_app.bridge import BridgePool
 from ari_app.client import AriClient
+from ari_app.leg_ids import LegIds
 from contact_center.clock import Clock
 from contact_center.dialling import DialOrder, Progress
 from contact_center.roster import Roster
@@ -36,6 +37,19 @@ async def _nothing_shown(ext: str, leg: object) -> DialOrder | None:
     return None
 
 
+def _shown_to_all(number: str) -> bool:
+    """Without a store no number is known to be hidden."""
+    return False
+
+
+async def _known_already(number: str) -> None:
+    """Nobody hides numbers."""
+
+
+def _not_looked_up(number: str) -> None:
+    """Without a store nothing can be looked up."""
+
+
 def _untold(fact: Fact) -> None:
     """Without a store nobody is told of it."""
 
@@ -50,7 +64,9 @@ class Services:
     this person wants no more calls; ``take_preview(ext, leg)`` calls the lead that an agent is shown, his own call
     ``leg`` (a Channel) waiting for it. ``after``: what agents are asked when the customer has gone; None: nothing.
     ``targets``: whom an agent may consult; None: nobody. ``tapes``: who records talks; None: nobody. ``trunks`` are the
-    lines to the outside, the dialer's where there is one; ``spoken(word)`` are the sounds of a prompt of ours.
+    lines to the outside, the dialer's where there is one; ``spoken(word)`` are the sounds of a prompt of ours; ``post``
+    takes facts; ``legs`` gives ids to what we dial. ``look_up(number)``, when a customer comes, has ``hides(number)``
+    know whether agents must not see it; ``known(number)`` waits for that where it matters.
     """
 
     ari: AriClient
@@ -70,6 +86,11 @@ class Services:
     tapes: Tapes | None = None
     spoken: Callable[[str], tuple[str, ...]] = _no_words
     trunks: Trunks = field(init=False)
+    post: Callable[[Fact], None] = _untold
+    hides: Callable[[str], bool] = _shown_to_all
+    look_up: Callable[[str], None] = _not_looked_up
+    known: Callable[[str], Awaitable[None]] = _known_already
+    legs: LegIds = field(default_factory=LegIds)
 
     def __post_init__(self) -> None:
         self.trunks = Trunks(self.settings, self.clock, _untold)

@@ -66,10 +66,10 @@ async def _heard(customer: Channel, media: tuple[str, ...], keys: Keys, key: str
 
 async def _keyed(keys: Keys, key: str, playback: Playback, limit: asyncio.Timeout) -> bool:
     """Whether the key comes before the end, or soon after it; other keys change nothing."""
-    loop = asyncio.get_running_loop()
+    loop, inside = asyncio.get_running_loop(), True
 
     def ended(_: object) -> None:
-        if not limit.expired():
+        if inside and not limit.expired():  # a callback that is on its way cannot be called back
             limit.reschedule(loop.time() + KEY_SECONDS)
 
     playback.finished.add_done_callback(ended)
@@ -77,6 +77,7 @@ async def _keyed(keys: Keys, key: str, playback: Playback, limit: asyncio.Timeou
         while (await keys.next()).digit != key:
             continue
     finally:
+        inside = False
         playback.finished.remove_done_callback(ended)
     return True
 

@@ -45,13 +45,14 @@ class Speech:
         self._making: set[Path] = set()
         self._one_at_a_time = asyncio.Lock()
         self._absent_until = float("-inf")
+        self._own = f"{folder}/own"  # text: it is asked for with each caller, and a Path costs more than the question
 
     def own(self, word: str, language: str) -> str | None:
         """The site's own recording of a prompt, by its name; None where there is none."""
         if not _OWN_WORD.match(word):
             return None
-        path = self._folder / "own" / language / f"{word}.wav"
-        return _media(path) if path.is_file() else None
+        path = f"{self._own}/{language}/{word}.wav"
+        return _media(Path(path)) if os.path.isfile(path) else None
 
     def spoken(self, text: str, language: str) -> str | None:
         """The sound of a text; None while it is not made yet (it is being made from now on)."""

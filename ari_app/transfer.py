@@ -7,16 +7,15 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import count
-from uuid import uuid4
 
 import structlog
 
-from ari_app import formats
+from ari_app import caller_ids, formats
 from ari_app.agent_leg import DialledLeg, NotTaken, ring_agent
 from ari_app.agent_line import AgentLines, LineLeg
 from ari_app.channel import Channel
 from ari_app.errors import AriError
+from ari_app.leg_ids import OUTSIDE
 from ari_app.own_phone import back_to_line
 from ari_app.queue_place import Place, SentOn
 from ari_app.queue_rings import QueueRing
@@ -30,6 +29,7 @@ from contact_center.queues.board import QueueBoard, Waiting
 from contact_center.roster import Offer
 from contact_center.trunks import NoLine
 
+AGENT_CONTEXT = "callwright-agent"
 QUEUE_SECONDS = 60.0
 """How long an agent of a queue is waited for."""
 
@@ -46,34 +46,46 @@ class TargetKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Who is meant: an extension, a queue's name, or a number as it was keyed."""
+    """Who is meant: an extension, a queue's name, or a number as it was keyed. ``dialled``: what leads to the queue."""
 
     kind: TargetKind
     name: str
+    dialled: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """Who answered. ``agent``: his extension, and ``offer`` what holds him; none of a number outside."""
+    """Who answered. ``agent``: his extension, and ``offer`` what holds him; none of a number outside.
+
+    ``blind``: by what extension or number he was given the customer, where the agent had not spoken with him.
+    """
 
     leg: DialledLeg | LineLeg
     name: str
     agent: str = ""
     offer: Offer | None = None
+    blind: str = ""
 
     @property
     def agent_name(self) -> str:
         """His name, where he is an agent."""
         return self.name if self.agent else ""
 
+    @property
+    def told(self) -> tuple[str, str, str]:
+        """The event of queue_log that says he has the customer now, and its first two data."""
+        if self.blind:
+            return "BLINDTRANSFER", self.blind, AGENT_CONTEXT
+        return "ATTENDEDTRANSFER", "BRIDGE", self.leg.bridge_id
+
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """For whom somebody is to be reached: the call, the number that is shown, and the channel that asks."""
+    """For whom somebody is to be reached: the call, the number that is shown, and the customer who waits meanwhile."""
 
     call_id: str
     number: str
-    asks: Channel
+    customer: Channel
 
 
 class Targets:
@@ -87,18 +99,19 @@ class Targets:
         allowed: Callable[[str], Awaitable[OutsideNumber]],
     ) -> None:
         self._env, self._lines, self._board, self._allowed = env, lines, board, allowed
-        self._numbers, self._process = count(1), uuid4().hex[:6]  # legs of an earlier process may be up still
 
     def find(self, digits: str) -> Target:
         """An agent's extension, else a number that leads to a queue, else a number outside."""
         if self._env.roster.get(digits) is not None:
             return Target(TargetKind.AGENT, digits)
         if (rules := self._board.by_did(digits)) is not None:
-            return Target(TargetKind.QUEUE, rules.name)
+            return Target(TargetKind.QUEUE, rules.name, digits)
         return Target(TargetKind.NUMBER, digits)
 
     async def reach(self, target: Target, wish: Wish, side: AsyncExitStack) -> Reached:
         """Ring until somebody answers; what holds him is pushed on ``side``. Raises NotTaken."""
+        self._env.look_up(wish.number)
+        await self._env.known(wish.number)
         match target.kind:
             case TargetKind.AGENT:
                 return await self._colleague(target.name, wish, side)
@@ -118,8 +131,9 @@ class Targets:
             attempt.callback(offer.close)
             leg: DialledLeg | LineLeg
             if (line := self._lines.get(offer.ext)) is None:
-                ring = QueueRing(wish.call_id, self._leg_id(wish), wish.number, seconds)
-                rung = ring_agent(offer, ring, wish.asks, 1, self._env, queued=True)
+                ring = QueueRing(wish.call_id, wish.number, seconds, self._env.hides(wish.number))
+                leg_id = self._env.legs.next(f"cw-{wish.call_id}")
+                rung = ring_agent(offer, ring, wish.customer, leg_id, self._env, queued=True)
                 leg = await attempt.enter_async_context(rung)
             else:
                 leg = line
@@ -157,20 +171,20 @@ class Targets:
         except CallwrightError as error:
             log.info("not consulted", action="consult", call_id=wish.call_id, reason=str(error))
             raise NotTaken("forbidden") from None
-        channel_id = self._leg_id(wish)
+        channel_id = self._env.legs.next(f"cw-{wish.call_id}", OUTSIDE)
         leg = self._env.ari.channel(channel_id)
         side.push_async_callback(leg.hang_up)  # its line is free when it has gone, also where it is never dialled
         try:
             trunk = await take_line(self._env, leg, number.trunks)
         except NoLine as error:
             log.info("not consulted", action="consult", call_id=wish.call_id, reason=str(error))
-            raise NotTaken("no_line") from None
+            raise NotTaken(error.word) from None
         dialled = self._env.ari.dial(
             self._env.trunks.dial_string(trunk, number.number),
             channel_id=channel_id,
             ring_seconds=float(self._env.settings.agents.dial_seconds),
             app_args=("outside", number.number),
-            caller_id=number.caller_id,
+            caller_id=caller_ids.shown(self._env.settings, trunk, number.caller_id),
             formats=formats.of_trunk(self._env.settings, trunk),
         )
         try:
@@ -180,9 +194,6 @@ class Targets:
             log.info("the number outside was not reached", action="consult", reason=str(error))
             raise NotTaken("no_answer") from None
         return Reached(DialledLeg(channel, bridge), number.number)
-
-    def _leg_id(self, wish: Wish) -> str:
-        return f"cw-{wish.call_id}-{self._process}-x{next(self._numbers)}"
 
 
 async def finish_back(line: LineLeg) -> None:

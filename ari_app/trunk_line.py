@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
 
 from ari_app.channel import Channel
 from ari_app.gone import Gone, GoneKind
@@ -59,6 +60,10 @@ def _keep(env: Services, line: Line, channel: Channel) -> None:
     def carries(_: object) -> None:
         line.carries()
 
+    def answered(_: object) -> None:
+        line.carries()
+        line.answered(_created(channel))
+
     def over(_: object) -> None:
         gone = channel.gone.value
         line.give_back()
@@ -67,8 +72,16 @@ def _keep(env: Services, line: Line, channel: Channel) -> None:
 
     if not line.inbound:  # a caller who comes in proves nothing of calls that go out
         channel.ringing.add_done_callback(carries)
-        channel.answered.add_done_callback(carries)
+        channel.answered.add_done_callback(answered)
     channel.gone.add_done_callback(over)
+
+
+def _created(channel: Channel) -> datetime | None:
+    """When Asterisk made the channel, which is a little before its answer."""
+    try:
+        return datetime.fromisoformat(channel.info.created_at).astimezone(UTC) if channel.info is not None else None
+    except ValueError:
+        return None
 
 
 def _judge(line: Line, gone: Gone, channel: Channel, waited: float) -> None:

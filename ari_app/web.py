@@ -8,6 +8,7 @@ from __future__ import annotations
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 from ari_app.ami import Ami
 from ari_app.app import App
@@ -18,6 +19,7 @@ from contact_center.store.writer import Writer
 from contact_center.telling.mqtt import NAME as MQTT
 from contact_center.telling.mqtt import NOT_YET
 from contact_center.telling.tellers import Tellers, telling
+from contact_center.trunks import TrunkLines
 
 
 def health_of(app: App, writer: Writer, ami: Ami) -> Health:
@@ -28,9 +30,18 @@ def health_of(app: App, writer: Writer, ami: Ami) -> Health:
     health.add("ami", lambda: Part(ami.live, ami.status), required=False)
     if (tapes := app.env.tapes) is not None:
         health.add("recordings", lambda: Part(*tapes.health()), required=False)
+    for name, line in app.env.trunks.lines.items():
+        health.add(f"trunk {name}", partial(_trunk, line), required=False)
     if app.env.settings.mqtt.url:
         health.add(MQTT, lambda: Part(False, NOT_YET), required=False)
     return health
+
+
+def _trunk(line: TrunkLines) -> Part:
+    """Whether a carrier takes our calls and may carry more of them."""
+    if line.down_since is not None:
+        return Part(False, line.reason)
+    return Part(False, line.capped.reason) if line.capped is not None else Part(True, "takes calls")
 
 
 def watch_broker(health: Health, tellers: Tellers) -> None:
