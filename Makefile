@@ -19,7 +19,7 @@ demo: asterisk ## a whole campaign on a real Asterisk with simulated customers a
 
 test: ## the test suite, real-Asterisk tests included
 	@bash tests/lab/bootstrap.sh test
-	@$(PYTHON) -m pytest -q -n 4 --dist loadfile $(ARGS)
+	@$(PYTHON) -m pytest -q -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: setup ## format, lint, types, import contracts
 	.venv/bin/ruff format --check .
@@ -27,7 +27,7 @@ check: setup ## format, lint, types, import contracts
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 
-bench: asterisk ## against native Asterisk: audio, dialling, highest rate, CPU; .lab/bench.json; ARGS=--quick
+bench: asterisk ## against native Asterisk: audio, dialling, highest rate, callers in queues, CPU; .lab/bench*.json; ARGS=--quick
 	@$(PYTHON) -m dialer.simulation.bench --write .lab/pacing.json $(filter --quick,$(ARGS))
 	@$(PYTHON) -m tests.bench $(ARGS)
 

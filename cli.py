@@ -125,11 +125,12 @@ def build(words: Sequence[str] = ()) -> typer.Typer:
     if not group:
         from asterisk_conf import commands as conf_commands
         from contact_center.store.schema import schema_state
+        from contact_center.store.trunk_use import read_trunks
         from dialer import simulate_commands
 
         simulate_commands.mount(app)
         app.add_typer(conf_commands.conf_app, name="conf")
-        app.command("doctor")(conf_commands.doctor_command(schema_state))
+        app.command("doctor")(conf_commands.doctor_command(schema_state, read_trunks))
         app.command()(serve)
     return app
 

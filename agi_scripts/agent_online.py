@@ -1,4 +1,4 @@
-"""``*45``: on line, or off line when already on line."""
+"""``*45``: on line, or off line when already on line; who lost his open line with his phone is on line again."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ async def run(session: AgiSession, desk: Desk) -> Result:
     if agent is None:
         return await refuse_stranger(session)
     async with asyncio.timeout(DESK_SECONDS):
-        if agent.status is AgentStatus.OFFLINE:
-            await desk.go_online(agent.ext, by=BY_PHONE)
+        if agent.status is AgentStatus.OFFLINE or await desk.end_old_line(agent.ext):
+            if agent.status is not AgentStatus.ONLINE:
+                await desk.go_online(agent.ext, by=BY_PHONE)
             phrase = "agent-online"
         else:
             await desk.go_offline(agent.ext, by=BY_PHONE)

@@ -19,6 +19,7 @@ async def run(session: AgiSession, desk: Desk) -> Result:
         await session.say("agent-offline")
         return Result.REFUSED
     async with asyncio.timeout(DESK_SECONDS):
+        await desk.end_old_line(agent.ext)
         if agent.status is AgentStatus.PAUSED:
             await desk.unpause(agent.ext, by=BY_PHONE)
             phrase = "agent-unpaused"

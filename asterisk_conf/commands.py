@@ -44,7 +44,11 @@ class Root(Protocol):
 Etc = Annotated[Path, typer.Option("--asterisk-etc", metavar="DIR", help="Asterisk's configuration directory.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would be changed.")]
 
-conf_app = typer.Typer(no_args_is_help=True, help="Asterisk's configuration: render, install, check, uninstall.")
+conf_app = typer.Typer(
+    no_args_is_help=True,
+    help="Asterisk's configuration: render, install, check, uninstall.",
+    epilog="Example: callwright conf install --dry-run",
+)
 
 
 @conf_app.command()
@@ -112,8 +116,10 @@ def check(ctx: typer.Context, asterisk_etc: Etc = USUAL_PLACE) -> None:
         raise typer.Exit(1)
 
 
-def doctor_command(schema_state: Callable[[str], SchemaState]) -> Callable[..., None]:
-    """The command ``doctor``; ``schema_state`` tells the schema of the database at a url."""
+def doctor_command(
+    schema_state: Callable[[str], SchemaState], read_trunks: Callable[[Settings], list[dict[str, Any]]]
+) -> Callable[..., None]:
+    """The command ``doctor``; ``schema_state`` tells the schema of the database at a url, ``read_trunks`` of trunks."""
 
     def doctor(
         ctx: typer.Context,
@@ -130,7 +136,13 @@ def doctor_command(schema_state: Callable[[str], SchemaState]) -> Callable[..., 
 
         root: Root = ctx.obj
         findings = asyncio.run(
-            run_checks(root.settings, _file_in_force(root), schema_state=schema_state, etc=asterisk_etc)
+            run_checks(
+                root.settings,
+                _file_in_force(root),
+                schema_state=schema_state,
+                etc=asterisk_etc,
+                read_trunks=read_trunks,
+            )
         )
         if root.json:
             _print({"ok": _is_well(findings), "findings": [asdict(finding) for finding in findings]})
