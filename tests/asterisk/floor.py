@@ -16,7 +16,7 @@ from tests.lab.farend.record import CallRecord, Direction, Side
 from tests.lab.until import until
 
 SOON = 1.0  # what a supervisor or an agent does must show within a second
-SHOWN = 3.0  # the same, where a busy machine may be slow to ask; `since_at` tells what it was
+SHOWN = 6.0  # the same, where a busy machine may be slow to ask; `since_at` tells what it was
 
 
 class Floor:

@@ -179,6 +179,28 @@ async def test_a_supervisor_hangs_up_pauses_and_disposes_over_http(floor: Floor,
     assert (status, campaign["state"]) in ((200, "stopped"), (200, "finished"))  # its one lead was served
 
 
+async def test_an_agents_program_hangs_up_the_call_in_which_he_talks_and_not_a_colleagues(floor: Floor, web: Web):
+    number, other_number = stays(141), stays(142)
+    ids = []
+    for ext, called in (("1041", number), ("1042", other_number)):
+        phone = await floor.agent(ext, team=f"ends{ext}")
+        await floor.campaign(f"ends{ext}")
+        customer = await floor.call(f"ends{ext}", called)
+        agent = await phone.incoming(5.0)
+        await customer.until_hears(ext, 5.0)
+        ids.append((await floor.until_state(ext, "talking"))["call_id"])
+    await web.agent_token("1042")
+    assert (await web.request("POST", f"/v1/calls/{ids[0]}/hangup", role="1042"))[0] == 403
+    assert (await web.request("POST", f"/v1/calls/{ids[1]}/hangup", role="1042"))[0] == 202
+    await customer.until_over(2.0)
+    await agent.until_over(2.0)
+    record = await floor.record("ends1042", other_number)
+    assert (record["call_state"], record["hung_up_by"]) == ("NORMAL_CLEARING_B", "agent")
+    assert (await floor.show("1041"))["state"] == "talking"
+    floor.far.trunk.calls_to(number)[0].hangup()
+    await floor.until_state("1041", "idle")
+
+
 async def test_a_posted_call_rings_the_agents_phone_then_the_customer_and_once_per_key(floor: Floor, web: Web):
     phone = await floor.agent("1007", team="own")
     await web.agent_token("1007")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import shlex
 import sys
 from collections.abc import AsyncIterator
@@ -14,8 +13,8 @@ import pytest_asyncio
 
 from tests.asterisk.callers import MUSIC, Callers, kinds
 from tests.asterisk.floor import Floor
+from tests.bench.callers_heard import judge_callers
 from tests.lab.centre import Centre
-from tests.lab.farend.record import max_in_flight
 from tests.lab.farend.script import Script
 from tests.lab.until import until
 
@@ -23,6 +22,7 @@ pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]
 
 PATIENCE = 15.0
 CROWD = 40
+SOON_MS = 1000.0  # by a far wider margin than of `make bench`: other tests run beside this one
 HANG_UPS = 60
 SPEAKER = """
 import array, random, sys, wave
@@ -61,25 +61,27 @@ async def test_a_greeting_in_words_is_spoken_and_heard(callers: Callers):
     caller = callers.call("442079460301", "+447400000301")
     await caller.until_hears(MUSIC, PATIENCE)
     await caller.until_hears("2301", PATIENCE)
+    await callers.talk(0.5)  # who hangs up within the first frame may have gone before it is known that they talk
     caller.hangup()
     record = await callers.record("+447400000301")
     assert kinds(record) == ["menu", "queue", "conversation"]
     assert record["timeline"][0]["seconds"] == pytest.approx(1.0, abs=0.25)
 
 
-async def test_of_a_crowd_everybody_is_served_and_no_agent_ever_has_two(callers: Callers):
+async def test_of_a_crowd_everybody_is_served_in_time_and_no_agent_ever_has_two(callers: Callers):
     await callers.queue("crowd", "442079460302")
-    phones = [await callers.agent(ext, "crowd") for ext in ("2311", "2312", "2313")]
-    calls = [callers.call("442079460302", f"+4474000031{n:02d}", Script(talk_seconds=None)) for n in range(CROWD)]
-
-    async def is_served(caller) -> None:
-        await until(lambda: caller.hears() & {"2311", "2312", "2313"}, 60.0, "an agent")
-        caller.hangup()
-
-    await asyncio.gather(*(is_served(caller) for caller in calls))
-    for phone in phones:
-        assert max_in_flight(callers.floor.rung(phone)) == 1
-    assert sum(len(callers.floor.rung(phone)) for phone in phones) == CROWD
+    agents = ("2311", "2312", "2313")
+    for ext in agents:
+        await callers.agent(ext, "crowd", script=Script(talk_seconds=0.3))
+    began, numbers = len(callers.far.log.calls), [f"+4474000031{n:02d}" for n in range(CROWD)]
+    calls = [callers.call("442079460302", number) for number in numbers]
+    for call in calls:
+        await call.until_over(60.0)
+    heard = judge_callers(numbers, callers.far.log.calls[began:])
+    assert heard.failures == []
+    assert len(heard.freed_ms) == CROWD - len(agents)
+    for name in ("sound_ms", "freed_ms", "talk_ms"):
+        assert (heard.figure(name, 0.9) or 0.0) < SOON_MS, name
     await callers.nothing_left()
 
 

@@ -104,6 +104,7 @@ async def test_the_longest_wait_leads_into_another_queue_with_both_on_the_timeli
     await callers.queue("short", "442079460205", max_wait="2", overflow="queue:second")
     caller = callers.call("442079460205", "+447400000230")
     await caller.until_hears("2231", PATIENCE)
+    await callers.talk(0.5)
     caller.hangup()
     record = await callers.record("+447400000230")
     assert [(e["kind"], e["label"]) for e in record["timeline"][:2]] == [("queue", "short"), ("queue", "second")]

@@ -15,14 +15,12 @@ from contact_center.law.windows import is_open
 from tests.asterisk.floor import Floor
 from tests.lab.centre import Centre, CommandFailed
 from tests.lab.farend.hearing import OTHER
-from tests.lab.farend.numbers import ABROAD, Behaviour, number_for, refuses, stays
-from tests.lab.farend.record import Side
+from tests.lab.farend.numbers import ABROAD, Behaviour, number_for, stays
 from tests.lab.until import until
 
 pytestmark = [pytest.mark.asterisk, pytest.mark.asyncio(loop_scope="module")]
 
-LISTED_SECONDS = 0.25  # after the commit of a do-not-call entry no INVITE leaves later
-CANCEL_SECONDS = 1.0  # and a phone that rings is silent
+CANCEL_SECONDS = 1.0  # after the listing of a number a phone that rings is silent
 
 
 SPEAKER = """
@@ -71,28 +69,6 @@ async def test_a_ringing_call_is_cancelled_within_a_second_of_its_listing(floor:
     await until(lambda: len(floor.far.log.attempts(number)) == 1, 1.0, "one call")
     why = await floor.cli("why", "lead", str(lead["id"]))
     assert "dnc" in {reason["rule"] for reason in why["reasons"]}
-
-
-async def test_no_invite_leaves_for_a_number_later_than_a_quarter_of_a_second_after_its_listing(floor: Floor):
-    """100 races: leads that are due and a list that grows by their numbers, one after the other."""
-    await floor.agent("1431", team="race")
-    await floor.cli("campaign", "add", "race", "--mode", "power", "--team", "race", "--multiplier", "10")
-    await floor.cli("campaign", "set", "race", "hours=00:00-24:00", "max_attempts=1")
-    numbers = [refuses(486, 5000 + n) for n in range(100)]
-    for number in numbers:
-        await floor.cli("lead", "add", "race", number)
-    await floor.cli("campaign", "start", "race")
-    listed: dict[str, float] = {}
-    for number in numbers:
-        await floor.cli("dnc", "add", number)
-        listed[number] = floor.far.clock.now()
-    late = {
-        call.party: call.invite_at - listed[call.party]
-        for call in floor.far.log.select(Side.CUSTOMER)
-        if call.party in listed and call.invite_at > listed[call.party] + LISTED_SECONDS
-    }
-    assert late == {}
-    await floor.cli("campaign", "stop", "race")
 
 
 async def test_a_person_for_whom_nobody_is_free_hears_in_two_seconds_who_called_and_may_opt_out(floor: Floor):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -296,6 +295,50 @@ async def test_a_refer_of_the_phone_gives_the_customer_to_a_colleague(callers: C
     assert kinds(await scene.over()) == ["queue", "conversation", "conversation"]
 
 
+async def test_hold_a_second_call_and_refer_with_replaces_give_the_customer_to_a_colleague(callers: Callers):
+    scene = Consulting(callers, 18)
+    await scene.talk()
+    assert await scene.agent.hold() == 200
+    second = scene.phone.dial(scene.second)
+    ringing = await scene.other_phone.incoming(4.0)
+    ringing.ring()
+    await scene.customer.until_hears(MUSIC, 2.0)
+    ringing.answer()
+    await scene.hear(second, scene.first, ringing, scene.second)
+    await hears_nobody(scene.customer, scene.first, scene.second)
+    await scene.customer.until_hears(MUSIC, 1.0)
+    await callers.talk(1.0)
+    assert await scene.agent.refer(scene.second, replaces=second) == 202
+    await scene.hear(scene.customer, scene.number, ringing, scene.second)
+    await hears_nobody(scene.customer, MUSIC)
+    await scene.agent.until_over(3.0)
+    await second.until_over(3.0)
+    record = await scene.over()
+    assert kinds(record) == ["queue", "conversation", "consult", "conversation"]
+    assert record["agents"] == [f"Agent {scene.first}", f"Agent {scene.second}"]
+
+
+async def test_a_second_call_that_ends_leaves_the_customer_on_hold_and_his_agent_takes_him_off(callers: Callers):
+    scene = Consulting(callers, 19)
+    await scene.talk()
+    assert await scene.agent.hold() == 200
+    busy = scene.phone.dial(scene.second)
+    (await scene.other_phone.incoming(4.0)).reject(486)
+    await busy.until_over(3.0)
+    assert busy.record.final_code == 486
+    second = scene.phone.dial(scene.second)
+    other = await scene.other_phone.incoming(4.0)
+    other.answer()
+    await scene.hear(second, scene.first, other, scene.second)
+    second.hangup()
+    await other.until_over(3.0)
+    await scene.customer.until_hears(MUSIC, 1.0)
+    assert await scene.agent.hold(on=False) == 200
+    await scene.hear(scene.customer, scene.number, scene.agent, scene.first)
+    await hears_nobody(scene.customer, MUSIC)
+    await scene.over()
+
+
 async def test_a_number_outside_is_consulted_and_given_the_customer(callers: Callers):
     scene = Consulting(callers, 9)
     await scene.talk()
@@ -350,24 +393,3 @@ async def test_after_kill_9_an_own_call_goes_on_and_one_that_still_rang_is_ended
     lost = await record_of(callers, "manual", "Agent 3302")
     assert (kinds(lost), lost["call_state"]) == (["queue", "queue_callback"], "SWITCH_LOST")
     await callers.nothing_left()
-
-
-async def test_ten_hang_ups_at_random_instants_of_consults_leave_nothing(callers: Callers):
-    chance = random.Random(7)
-    scene = Consulting(callers, 11)
-    await scene.talk()
-    await scene.over()
-    scene.other_phone.script, scene.other_phone.obeys_auto_answer = Script(ring_seconds=0.1), False
-    for _ in range(10):
-        customer = callers.call(scene.did, scene.number)
-        agent = await scene.phone.incoming(8.0)
-        await customer.until_hears(scene.first, 5.0)
-        agent.press(f"*7{scene.second}#{chance.choice(['', '*4', '*3', '*1'])}")
-        await callers.talk(chance.uniform(0.8, 3.0))
-        parties = [customer, agent, *scene.other_phone.calls]
-        chance.choice(parties).hangup()
-        await callers.talk(chance.uniform(0.0, 0.4))
-        for party in (agent, *scene.other_phone.calls, customer):
-            party.hangup()
-        scene.other_phone.forget_calls()
-        await callers.nothing_left()

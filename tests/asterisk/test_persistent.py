@@ -191,6 +191,37 @@ async def test_a_line_that_vanishes_with_its_phone_takes_no_customers_and_is_not
     assert two_way_at(customer.record, talk.heard())
 
 
+@pytest.mark.parametrize("code", ["*45", "*48"])
+async def test_a_phone_that_was_restarted_in_a_moment_ends_its_old_line_with_its_next_code(floor: Floor, code: str):
+    ext = f"10{code[1:]}"
+    phone = await floor.agent(ext, team=f"moment{code[1:]}", online=False)
+    old = await connected(floor, phone)
+    old_line = (await floor.centre.switch.channels())[-1]
+    phone.crash()
+    phone.revive()
+    await phone.register()
+    assert old_line in await floor.centre.switch.channels()
+    dialled_at = floor.far.clock.now()
+    new = phone.dial(code)
+    await new.until_answered(4.0)
+
+    async def old_has_gone() -> bool:
+        return old_line not in await floor.centre.switch.channels()
+
+    await until(old_has_gone, 4.0, "the old line to end")
+    assert old.record.ended_at <= dialled_at
+    await floor.until_state(ext, "idle")
+    if code == "*45":
+        await new.until_over(8.0)
+    team = f"moment{code[1:]}"
+    await floor.campaign(team)
+    customer = await floor.call(team, talks(0.6, 20 + int(code[1:])))
+    await customer.until_over(5.0)
+    assert customer.record.parties_heard() == {ext}
+    phone.hangup()
+    await floor.cli("agent", "offline", ext)
+
+
 async def phone_lost(floor: Floor, phone: Phone) -> None:
     """Asterisk need not wait for its own next look at the phone."""
     await floor.centre.switch.cli(f"pjsip qualify {phone.name}")

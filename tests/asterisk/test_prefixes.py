@@ -93,6 +93,28 @@ async def test_a_campaign_of_one_carrier_calls_only_its_prefixes_until_it_is_giv
     assert dialled(floor)[other] == ["PCMU"]
 
 
+async def test_customers_see_the_number_of_their_area_and_a_changed_list_holds_for_the_next_call(floor: Floor):
+    await floor.agent("2831", team="area")
+    areas = [(talks(1.0, 930), "+442079460301"), (talks(0.7, 930), "+442079460302")]
+    listed = ",".join(f"{number[:6]}:{shown}" for number, shown in areas)
+    await floor.campaign("area", *(n for n, _ in areas), caller_id="+442079460300", caller_ids=listed)
+    await finished(floor, "area")
+    assert shown_to(floor, *(number for number, _ in areas)) == [shown for _, shown in areas]
+    later = talks(1.0, 931), talks(0.7, 931)
+    await floor.cli("campaign", "set", "area", f"caller_ids={later[0]}:+442079460303")
+    for number in later:
+        await floor.cli("lead", "add", "area", number)
+    await floor.cli("campaign", "start", "area")
+    await finished(floor, "area")
+    assert shown_to(floor, *later) == ["+442079460303", "+442079460300"]
+
+
+def shown_to(floor: Floor, *numbers: str) -> list[str]:
+    """Whom each of these customers saw calling, as it stood in his INVITE."""
+    calls = list(floor.far.log.select(Side.CUSTOMER, Direction.IN))
+    return [call.from_user for number in numbers for call in calls if call.party == number]
+
+
 async def test_an_agent_is_shown_only_leads_that_a_trunk_may_carry(floor: Floor):
     await floor.cli("campaign", "add", "seen", "--mode", "preview", "--team", "seen", "hours=00:00-24:00")
     for number in (PREVIEWED, NOT_PREVIEWED):

@@ -33,7 +33,7 @@ class Schema:
 def run(root: Root, *words: str) -> Result:
     app = typer.Typer()
     app.add_typer(conf_app, name="conf")
-    app.command("doctor")(doctor_command(lambda url: Schema()))
+    app.command("doctor")(doctor_command(lambda url: Schema(), lambda settings: []))
     return CliRunner().invoke(app, list(words), obj=root)
 
 

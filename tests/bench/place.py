@@ -25,6 +25,7 @@ from tests.lab.switch import Switch
 from tests.lab.until import until
 
 AMI_USER, QUEUE, CONTEXT = "bench", "bench", "bench-native"
+NATIVE_DID, NATIVE_QUEUE = "4420794610", "bench-in"  # followed by how many members the queue has
 FIRST_EXT = 1001
 REGISTER_SECONDS = 60.0
 PHONES_AUDIO = Sending.FULL  # as real phones: what idle lines cost is in the figures
@@ -34,15 +35,14 @@ _EXTENSIONS = f"""
 exten => s,1,Queue({QUEUE},r,,,15)
  same => n,Hangup()
 """
-_QUEUE = f"""
-[{QUEUE}]
-strategy = leastrecent
+_QUEUE_RULES = """strategy = leastrecent
 timeout = 15
 retry = 1
 ringinuse = no
 autofill = yes
 wrapuptime = 0
 """
+_QUEUE = f"\n[{QUEUE}]\n{_QUEUE_RULES}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,7 @@ class Mark:
 
     asterisk_cpu: float
     app_cpu: float
+    far_cpu: float
     others_cpu: float
     events: float
     bytes: float
@@ -113,6 +114,7 @@ class Place(Centre):
         self.serve = Serve(self)
         self._stack.push_async_callback(self.serve.stop)
         self.exts: list[str] = []
+        self._native_queues: set[int] = set()
         await self.cli("db", "upgrade", as_json=False)
         self.engine = open_engine(self.settings.database.url)
         self._stack.callback(self.engine.dispose)
@@ -152,6 +154,24 @@ class Place(Centre):
         self.switch.refresh()
         await self.switch.cli("queue reload all")
 
+    async def want_native_queue(self, members: int) -> None:
+        """NATIVE_DID, this number and 1 is answered and waits in an app_queue of the first so many phones; 0: waits."""
+        if members in self._native_queues:
+            return
+        self._native_queues.add(members)
+        name = f"{NATIVE_QUEUE}-{members}"
+        lines = "".join(f"member => PJSIP/{ext}\n" for ext in self.exts[:members])
+        with (self.base / "etc" / "queues.conf").open("r+") as file:  # the members of the other queue stay last
+            others = file.read()
+            file.seek(0)
+            file.write(f"[{name}]\n{_QUEUE_RULES}{lines}{others}")
+        did, queue = f"exten => {NATIVE_DID}{members:02d}", f"Queue({name})\n same => n,Hangup()\n"
+        dids = f"{did}1,1,Answer()\n same => n,{queue}{did}0,1,{queue}"
+        self._add("extensions.conf", f"\n[callwright-inbound]\n{dids}")
+        self.switch.refresh()
+        await self.switch.cli("dialplan reload")
+        await self.switch.cli("queue reload all")
+
     def choose_agents(self, count: int, *, online: bool) -> None:
         """While `serve` is down: the first `count` agents are on line (or none), the others off line."""
         status = AgentStatus.ONLINE if online else AgentStatus.OFFLINE
@@ -177,9 +197,10 @@ class Place(Centre):
         size = sum(value for name, value in meters.items() if name.startswith("callwright_ari_bytes_total"))
         asterisk = self.switch.cpu_seconds()
         app = cpu_seconds(self.serve.pid) if self.serve.is_running else 0.0
-        ours = asterisk + app + cpu_seconds(self.world.pid or 0) + cpu_seconds("self")
+        far = cpu_seconds(self.world.pid or 0)
+        ours = asterisk + app + far + cpu_seconds("self")
         now = asyncio.get_running_loop().time()
-        return Mark(asterisk, app, machine_cpu_seconds() - ours, events, size, now)
+        return Mark(asterisk, app, far, machine_cpu_seconds() - ours, events, size, now)
 
     async def _meters(self) -> dict[str, float]:
         host, _, port = self.settings.http.bind.rpartition(":")

@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from tests.bench.callers import CallersRun
 from tests.bench.figures import Run, middle, summary
 
 _ROWS = (
@@ -58,3 +59,43 @@ def write(folder: Path, rounds: Mapping[str, Sequence[Run]], steps: Sequence[Run
 
 def _cell(value: float | None, unit: str) -> str:
     return "-" if value is None else f"{value:g} {unit}".strip()
+
+
+# -- callers ------------------------------------------------------------------------------------------
+
+_CALLERS_ROWS = (
+    ("caller's 200 to music or agent, p50 / p99", "sound_ms", (0.5, 0.99)),
+    ("caller's INVITE to his agent's, who was free, p50 / p95", "invite_ms", (0.5, 0.95)),
+    ("caller and agent free to the agent's INVITE, p50 / p99", "offer_ms", (0.5, 0.99)),
+    ("the same where he waited for the agent, p50 / p95", "freed_ms", (0.5, 0.95)),
+    ("agent's 200 to two-way audio, p50 / p95", "talk_ms", (0.5, 0.95)),
+)
+
+
+def callers_line(run: CallersRun) -> str:
+    """One run in one line."""
+    heard = run.heard
+    figures = "  ".join(
+        f"{name.removesuffix('_ms')} {'/'.join(_ms(heard.figure(name, share)) for share in (0.5, 0.95, 0.99))}"
+        for name in ("sound_ms", "invite_ms", "offer_ms", "freed_ms", "talk_ms")
+    )
+    return (
+        f"{run.arm:<9} {run.scene.name:<7} {run.scene.calls:>5} calls {heard.per_second:.1f}/s  {figures} ms  "
+        f"CPU Asterisk {run.asterisk_ms:.2f} app {run.app_ms:.2f} ms  events {run.events:.1f}  far end "
+        f"{run.far_cores:.2f} others {run.others_cores:.2f} cores  {len(heard.lost)} lost, {len(heard.doubles)} "
+        f"doubles, {heard.untaken} untaken"
+    )
+
+
+def write_callers(folder: Path, runs: Sequence[CallersRun]) -> None:
+    """`bench-callers.json` with every run, and the table on the screen."""
+    folder.mkdir(exist_ok=True)
+    (folder / "bench-callers.json").write_text(json.dumps([run.figures() for run in runs], indent=1) + "\n")
+    table = Table("figure", *(f"{run.scene.name}: {run.arm}" for run in runs), title="Callers into queues, ms")
+    for label, name, shares in _CALLERS_ROWS:
+        cells = [" / ".join(_ms(run.heard.figure(name, share)) for share in shares) for run in runs]
+        table.add_row(label, *cells)
+    table.add_row("the app's CPU per call", *(f"{run.app_ms:.2f}" if run.app_ms else "-" for run in runs))
+    table.add_row("Asterisk's CPU per call", *(f"{run.asterisk_ms:.2f}" for run in runs))
+    table.add_row("lost, agents with two calls", *(f"{len(r.heard.lost)}, {len(r.heard.doubles)}" for r in runs))
+    Console(width=140).print(table)

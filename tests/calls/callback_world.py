@@ -25,7 +25,7 @@ from contact_center.store.admin import By
 from contact_center.store.admin_callbacks import cancel_callback
 from contact_center.store.engine import open_engine, reading, writing
 from contact_center.store.fact import Fact
-from contact_center.store.queries_calls import call_document
+from contact_center.store.queries_calls import call_document, listed_documents
 from contact_center.store.queries_queues import open_inbound
 from contact_center.store.schema import upgrade
 from tests.calls.queue_world import DID, QueueWorld, queue_world
@@ -112,6 +112,12 @@ class CallbackWorld:
         """Every call as `call show` has it."""
         with reading(self.store.engine) as session:
             return [call_document(call) for call in session.query(Call).order_by(Call.started_at)]
+
+    def listed(self) -> list[dict[str, Any]]:
+        """Every call as `call list` has it now."""
+        now, language = self.centre.world.app.env.clock.now(), self.centre.world.app.env.settings.site.language
+        with reading(self.store.engine) as session:
+            return listed_documents(session, session.query(Call).order_by(Call.started_at).all(), now, language)
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """What the database holds."""

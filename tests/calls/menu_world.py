@@ -64,4 +64,4 @@ class Menus:
 
 def said(channel: FakeChannel) -> list[str]:
     """The sounds of the menus that a party heard."""
-    return [sound for _, sound in channel.heard if sound in MENU_SOUNDS or sound.startswith("digits:")]
+    return [sound for _, sound in channel.heard if sound in MENU_SOUNDS or sound.startswith("sound:digits/")]

@@ -19,6 +19,7 @@ from ari_app.bridge import BridgePool
 from ari_app.client import AriClient
 from ari_app.inbound_desk import InboundDesk
 from ari_app.inbound_told import Listeners
+from ari_app.leg_ids import LegIds
 from ari_app.own_desk import OwnDesk
 from ari_app.own_parts import OwnParts
 from ari_app.queue_prompts import QueuePrompts
@@ -162,7 +163,7 @@ async def queue_world(
     clock = VirtualClock()
     roster = Roster(clock, lambda _: None)
     ari = AriClient(transport=transport or fake.transport(), now=virtual_now)
-    env = Services(ari, BridgePool(ari, size=2), roster, Settings.model_validate(settings), clock)
+    env = Services(ari, BridgePool(ari, size=2), roster, Settings.model_validate(settings), clock, legs=LegIds("test"))
     disposed: list[tuple[str, str, str]] = []
 
     async def dispose(call_id: str, code: str, by: str) -> None:
@@ -174,6 +175,7 @@ async def queue_world(
         speech = Speech("", sounds, ari.spawn)
         reception = Reception(QueueBoard(roster, clock, env.settings.site), app.lines, QueuePrompts(speech))
         app.inbound = InboundDesk(env, reception, Listeners(made.facts.append, made, roster, Meters()), _no_store)
+        env.post = made.facts.append
         app.own = OwnDesk(OwnParts(env, app.lines, reception.board, made.facts.append, Meters()), made.read)
         env.targets = Targets(env, app.lines, reception.board, app.own.allowed)
         arrivals = asyncio.create_task(app.serve_arrivals())

@@ -36,7 +36,7 @@ async def test_after_a_campaigns_call_the_agent_hears_the_options_and_rates_by_o
         menus = Menus(centre.app.env)
         leg = await left_alone(centre)
         await asyncio.sleep(6)
-        assert said(leg) == [RATE, PRESS, "digits:1", PRESS, "digits:2"]
+        assert said(leg) == [RATE, PRESS, "sound:digits/1", PRESS, "sound:digits/2"]
         centre.fake.press(leg.id, "2")
         await centre.settled()
         assert (menus.rated, menus.results) == ([("Lost", None)], ["rated"])
@@ -105,7 +105,7 @@ async def test_an_agent_who_hangs_up_first_is_asked_nothing():
         centre.fake.far(CUSTOMER, FarEnd(rings_after=0.1, answers_after=1.0))
         centre.app.place(make_order(**RATED))
         await asyncio.sleep(5)
-        centre.fake.hang_up("cw-1-a1")
+        centre.fake.hang_up("cw-1-test-a1")
         result = await centre.ended("call-1")
         assert (result.record["call_state"], menus.facts) == ("NORMAL_CLEARING_B", [])
 
@@ -117,10 +117,10 @@ async def test_star_2_ends_the_customers_leg_and_the_rating_follows():
         centre.fake.far(CUSTOMER, FarEnd(rings_after=0.1, answers_after=1.0))
         centre.app.place(make_order(force_hangup=True, **RATED))
         await asyncio.sleep(5)
-        centre.fake.press("cw-1-a1", "*2")
+        centre.fake.press("cw-1-test-a1", "*2")
         await asyncio.sleep(1)
         assert "cw-1" not in centre.fake.channels
-        centre.fake.press("cw-1-a1", "1050#")
+        centre.fake.press("cw-1-test-a1", "1050#")
         result = await centre.ended("call-1")
         assert result.record["call_state"] == "FORCED_CLEARING_B"
         assert menus.rated == [("Sale", "0.50")]

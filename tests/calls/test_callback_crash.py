@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
@@ -17,18 +16,12 @@ from tests.calls.callback_world import (
     busy,
     callback_world,
     kinds,
-    made_store,
     recovered,
 )
 from tests.calls.queue_world import DID
 from tests.calls.test_inbound_adopt import MortalTransport
 from tests.support.fake_ari import FakeAri, FarEnd
 from tests.support.virtual_clock import run_virtual
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Engine:
-    return made_store(tmp_path)
 
 
 def staff(world: CallbackWorld) -> None:
@@ -118,6 +111,8 @@ def test_a_customer_on_hold_during_a_consult_is_with_his_agent_again(engine: Eng
             [record] = world.documents()
             assert kinds(record)[-2:] == [("queue_callback", ""), ("conversation", "conversation")]
             assert world.rows("SELECT state, attempt FROM callback") == [("done", 1)]
+            [(dialled_at,)] = world.rows("SELECT intent_at FROM callback_attempt")
+            assert record["attempts"][0]["at"][:19] == str(dialled_at)[:19].replace(" ", "T")
             world.centre.world.assert_nothing_left()
 
     run_virtual(life())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
@@ -11,15 +10,10 @@ from sqlalchemy import Engine
 from contact_center.store.engine import writing
 from contact_center.store.errors import OutcomeUnknown
 from contact_center.terms import CallbackState
-from tests.calls.callback_world import ANSWERS, CallbackWorld, busy, lived, made_store, states
+from tests.calls.callback_world import ANSWERS, CallbackWorld, busy, lived, states
 from tests.lab.until import until
 
 NUMBER = "+447400000077"
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Engine:
-    return made_store(tmp_path)
 
 
 async def order(world: CallbackWorld) -> None:

@@ -4,28 +4,27 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
 
+from contact_center.errors import CallwrightError
 from contact_center.store.admin import By
+from contact_center.store.admin_agents import AgentDraft, add_agent
+from contact_center.store.admin_calls import hang_up_call, listen_to_call
 from contact_center.store.admin_dnc import add_dnc
 from contact_center.store.engine import writing
+from contact_center.terms import Ear
 from tests.calls.callback_world import (
     ANSWERS,
     CallbackWorld,
     busy,
     kinds,
     lived,
-    made_store,
     states,
 )
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Engine:
-    return made_store(tmp_path)
+from tests.calls.queue_world import DID
+from tests.lab.until import until
 
 
 def test_three_goes_on_waiting_in_the_same_place(engine: Engine):
@@ -50,6 +49,21 @@ def test_three_goes_on_waiting_in_the_same_place(engine: Engine):
         assert [kind for kind, _ in kinds(record)] == ["queue", "menu", "queue", "conversation"]
         assert record["kind"] == "inbound"
         assert states(world) == []
+
+    lived(engine, scenario)
+
+
+def test_a_key_stops_the_number_that_is_spoken_back(engine: Engine):
+    async def scenario(world: CallbackWorld) -> None:
+        with busy(world):
+            caller = world.centre.call()
+            await asyncio.sleep(1)
+            world.fake.press(caller.id, "1")
+            await asyncio.sleep(3)
+            spoken = [sound for _, sound in caller.heard]
+            assert "sound:digits/4" in spoken
+            assert not [sound for sound in spoken if sound.startswith("digits:")]  # Asterisk plays these to their end
+            world.fake.hang_up(caller.id)
 
     lived(engine, scenario)
 
@@ -103,9 +117,42 @@ def test_a_number_on_the_do_not_call_list_is_not_offered_and_not_dialled(engine:
             await world.ordered()
             with writing(engine) as session:
                 add_dnc(session, By("test", datetime.now(UTC)), ["+447400000001"], 0, "asked")
+        rung = len(world.fake.dialled("PJSIP/1001"))
+        await asyncio.sleep(30)
+        assert world.dials() == []
+        assert len(world.fake.dialled("PJSIP/1001")) == rung
+        assert world.rows("SELECT state, reason FROM callback") == [("failed", "the number is on the do-not-call list")]
+
+    lived(engine, scenario)
+
+
+def test_a_number_listed_while_its_agent_is_told_is_not_dialled(engine: Engine):
+    async def scenario(world: CallbackWorld) -> None:
+        with busy(world):
+            await world.ordered()
+        claimed = "SELECT 1 FROM callback WHERE state = 'calling_agent'"
+        await until(lambda: bool(world.rows(claimed)), 10.0, "the claim")
+        with writing(engine) as session:
+            add_dnc(session, By("test", datetime.now(UTC)), ["+447400000001"], 0, "asked")
         await asyncio.sleep(30)
         assert world.dials() == []
         assert world.rows("SELECT state, reason FROM callback") == [("failed", "the number is on the do-not-call list")]
+
+    lived(engine, scenario)
+
+
+def test_no_agent_is_rung_for_a_callback_whose_queue_closes_as_its_turn_comes(engine: Engine):
+    async def scenario(world: CallbackWorld) -> None:
+        world.customer(ANSWERS)
+        with busy(world):
+            await world.ordered()
+            world.centre.queue("sales", dids=DID, callback="on", hours="00:00-00:01")
+        rung = len(world.fake.dialled("PJSIP/1001"))
+        await asyncio.sleep(60)
+        assert (world.dials(), len(world.fake.dialled("PJSIP/1001"))) == ([], rung)
+        assert [state for state, *_ in states(world)] == ["waiting"]
+
+    lived(engine, scenario)
 
     lived(engine, scenario)
 
@@ -237,3 +284,30 @@ def test_whom_the_queue_cannot_serve_is_asked_for_a_callback(engine: Engine, key
         assert len(world.dials()) == orders
 
     lived(engine, scenario, max_wait="5s", overflow="callback")
+
+
+def test_a_callback_that_goes_on_is_hung_up_and_listened_to_by_the_call_of_its_order(engine: Engine):
+    async def scenario(world: CallbackWorld) -> None:
+        world.customer(ANSWERS)
+        by = By("test", world.centre.world.app.env.clock.now())
+        with busy(world):
+            await world.ordered()
+            [(call_id,)] = world.rows("SELECT call_id FROM callback")
+            with writing(world.store.engine) as session, pytest.raises(CallwrightError, match="is over"):
+                hang_up_call(session, by, call_id)
+        await asyncio.sleep(20)
+        [customer] = world.dials()
+        assert customer.id in world.fake.channels
+        with writing(world.store.engine) as session:
+            add_agent(session, by, AgentDraft(ext="1009", name="Boss"))
+            listen_to_call(session, by, call_id, "1009", Ear.LISTEN)
+            hang_up_call(session, by, call_id)
+        assert await world.centre.world.app.hang_up(call_id)
+        await asyncio.sleep(1)
+        assert customer.id not in world.fake.channels
+        [record] = world.documents()
+        assert (record["hung_up_by"], record["call_state"]) == ("system", "NORMAL_CLEARING_S")
+        with writing(world.store.engine) as session, pytest.raises(CallwrightError, match="is over"):
+            hang_up_call(session, by, call_id)
+
+    lived(engine, scenario)

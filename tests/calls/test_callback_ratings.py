@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
@@ -18,7 +17,6 @@ from tests.calls.callback_world import (
     busy,
     cancel,
     lived,
-    made_store,
     states,
 )
 from tests.calls.menu_world import Menus, said
@@ -28,11 +26,6 @@ from tests.support.fake_world import FakeChannel
 
 RATED = {"rating_group": "sales", "rating_ivr": "on", "callback_attempts": "1"}
 MACHINE = FarEnd(rings_after=0.1, answers_after=1.0, hangs_up_after=20.0)
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Engine:
-    return made_store(tmp_path)
 
 
 async def dialled(world: CallbackWorld, *customer: FarEnd) -> tuple[Menus, FakeChannel]:

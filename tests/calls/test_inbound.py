@@ -8,6 +8,7 @@ import pytest
 
 from contact_center.terms import AgentState
 from tests.calls.queue_world import DID, QueueWorld, queue_world
+from tests.lab.until import until
 from tests.support.fake_ari import FarEnd
 from tests.support.virtual_clock import on_virtual_clock
 
@@ -44,6 +45,30 @@ async def test_a_caller_hears_music_until_the_agent_answers_and_is_written_down(
         assert centre.events(caller) == ["ENTERQUEUE", "CONNECT", "COMPLETECALLER"]
         await centre.settled()
         centre.world.assert_nothing_left()
+
+
+@on_virtual_clock
+async def test_an_agent_is_rung_while_the_caller_is_answered_and_in_doubt_he_is_answered_again():
+    async with queue_world() as centre:
+        centre.queue("sales", dids=DID)
+        centre.agent("1001", FarEnd(rings_after=0.1, answers_after=12.0), "sales")
+        answers: list[str] = []
+
+        def loses(_: str, path: str) -> bool:
+            if path.endswith("/answer"):
+                answers.append(path)
+            return len(answers) == 1 and path.endswith("/answer")
+
+        centre.world.fake.lose_reply = loses
+        caller = centre.call()
+        await asyncio.sleep(0.1)
+        leg = agent_leg(centre, "1001")
+        await until(lambda: centre.world.fake.together(caller.id, leg.id), 60.0, "the talk")
+        assert len(answers) == 2
+        centre.world.fake.hang_up(caller.id)
+        record = await centre.record(caller)
+        assert record["disposition"] == "answered"
+        await centre.settled()
 
 
 @on_virtual_clock
@@ -240,6 +265,28 @@ async def test_the_longest_wait_sends_a_caller_on_to_another_queue_and_its_agent
 
 
 @on_virtual_clock
+async def test_a_longest_wait_that_is_set_anew_counts_for_those_who_wait():
+    async with queue_world() as centre:
+        centre.queue("sales", dids=DID)
+        centre.queue("help")
+        centre.agent("1001", TAKES, "help")
+        caller, other = centre.call(), centre.call()
+        await asyncio.sleep(6)
+        centre.queue("sales", dids=DID, max_wait="20", overflow="queue:help")
+        await asyncio.sleep(1)
+        assert centre.board.length("sales") == 2
+        centre.queue("sales", dids=DID, max_wait="5", overflow="queue:help")
+        await asyncio.sleep(3)
+        assert centre.world.fake.together(caller.id, agent_leg(centre, "1001").id)
+        centre.queue("sales", dids=DID, max_wait="0")
+        centre.world.fake.hang_up(caller.id)
+        centre.world.fake.hang_up(other.id)
+        record = await centre.record(caller)
+        assert kinds(record) == [("queue", "sales"), ("queue", "help"), ("conversation", "conversation")]
+        assert record["timeline"][0]["seconds"] == pytest.approx(7.0, abs=0.1)
+
+
+@on_virtual_clock
 async def test_queues_that_overflow_into_each_other_end_with_a_message():
     async with queue_world() as centre:
         centre.queue("sales", dids=DID, max_wait="5", overflow="queue:help", overflow_message="custom/busy")
@@ -324,43 +371,3 @@ async def test_an_agent_who_answers_during_an_announcement_is_heard_at_once():
         centre.world.fake.hang_up(caller.id)
         await centre.settled()
         centre.world.assert_nothing_left()
-
-
-@on_virtual_clock
-async def test_an_overflow_to_a_number_connects_the_caller_with_it():
-    trunk = {"main": {"host": "192.0.2.1"}}
-    async with queue_world(trunk=trunk) as centre:
-        centre.world.fake.far("PJSIP/callwright-trunk-main/*", FarEnd(rings_after=0.1, answers_after=2.0))
-        centre.queue("sales", dids=DID, max_wait="5", overflow="number:+442079460018")
-        caller = centre.call()
-        await asyncio.sleep(9)
-        outside = centre.world.fake.dialled("PJSIP/callwright-trunk-main/*")[0]
-        assert outside.endpoint == "PJSIP/callwright-trunk-main/sip:+442079460018@192.0.2.1:5060"
-        assert centre.world.fake.together(caller.id, outside.id)
-        centre.world.fake.hang_up(outside.id)
-        record = await centre.record(caller)
-        assert kinds(record) == [("queue", "sales"), ("conversation", "+442079460018")]
-        assert record["disposition"] == "overflow"
-        await centre.settled()
-        centre.world.assert_nothing_left()
-
-
-@on_virtual_clock
-async def test_an_unknown_number_goes_to_the_fallback():
-    async with queue_world() as centre:
-        sent = []
-        centre.world.fake.dialplan["callwright-fallback", "s"] = sent.append
-        caller = centre.call("442079469999")
-        await asyncio.sleep(1)
-        assert sent == [caller]
-
-
-@on_virtual_clock
-async def test_a_supervisor_ends_a_waiting_call():
-    async with queue_world() as centre:
-        centre.queue("sales", dids=DID)
-        caller = centre.call()
-        await asyncio.sleep(1)
-        [call] = centre.desk.calls.values()
-        assert await centre.world.app.hang_up(call.caller.call_id)
-        assert (await centre.record(caller))["hung_up_by"] == "system"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -42,12 +42,14 @@ def engine(tmp_path: Path) -> Engine:
 
 
 @asynccontextmanager
-async def killed_after(seconds: float, engine: Engine, *callers: float) -> AsyncIterator[tuple[FakeAri, list]]:
+async def killed_after(
+    seconds: float, engine: Engine, *callers: float, staff: Callable[[QueueWorld], None] | None = None
+) -> AsyncIterator[tuple[FakeAri, list]]:
     """A process with one agent; callers come at these instants; then it is killed, its facts stored."""
     fake = FakeAri()
     transport = MortalTransport(fake, "callwright")
     async with queue_world(fake=fake, transport=transport) as centre:
-        _staff(centre)
+        (staff or _staff)(centre)
         came = []
         for at in callers:
             await asyncio.sleep(at - asyncio.get_running_loop().time())
@@ -68,10 +70,12 @@ def _staff(centre: QueueWorld) -> None:
 
 
 @asynccontextmanager
-async def next_process(fake: FakeAri, engine: Engine) -> AsyncIterator[QueueWorld]:
+async def next_process(
+    fake: FakeAri, engine: Engine, staff: Callable[[QueueWorld], None] | None = None
+) -> AsyncIterator[QueueWorld]:
     fake.dialplan["callwright-goodbye", "s"] = lambda channel: fake.hang_up(channel.id)
     async with queue_world(fake=fake) as centre:
-        _staff(centre)
+        (staff or _staff)(centre)
         with reading(engine) as session:
             found = open_inbound(session)
         app = centre.world.app
@@ -101,6 +105,7 @@ def test_a_talk_goes_on_and_ends_in_one_record_and_the_agent_takes_the_oldest_ca
             record = await centre.record(talks)
             assert (record["call_state"], record["agents"]) == ("NORMAL_CLEARING_A", ["Agent 1001"])
             assert record["talk_seconds"] > 5.0
+            assert record["ring_seconds"] == pytest.approx(0.3, abs=0.05)
             await asyncio.sleep(1)
             assert fake.together(first.id, fake.dialled("PJSIP/1001")[-1].id)
             fake.hang_up(first.id)
@@ -109,6 +114,31 @@ def test_a_talk_goes_on_and_ends_in_one_record_and_the_agent_takes_the_oldest_ca
             await asyncio.sleep(1)
             assert fake.together(second.id, fake.dialled("PJSIP/1001")[-1].id)
             fake.hang_up(second.id)
+            await centre.settled()
+            centre.world.assert_nothing_left()
+
+    run_virtual(life())
+
+
+def test_a_queue_that_he_has_left_before_stays_in_the_record_of_who_waits_in_the_next_one(engine: Engine):
+    def two_queues(centre: QueueWorld) -> None:
+        centre.queue("sales", dids=DID, max_wait="2", overflow="queue:help")
+        centre.queue("help")
+
+    async def life() -> None:
+        async with (
+            killed_after(5.0, engine, 1.0, staff=two_queues) as (fake, (caller,)),
+            next_process(fake, engine, two_queues) as centre,
+        ):
+            centre.agent("1001", TAKES, "help")
+            await asyncio.sleep(3)
+            fake.hang_up(caller.id)
+            record = await centre.record(caller)
+            assert [(part["kind"], part["label"]) for part in record["timeline"]] == [
+                ("queue", "sales"), ("queue", "help"), ("conversation", "conversation"),
+            ]  # fmt: skip
+            assert record["timeline"][0]["seconds"] == pytest.approx(2.0, abs=0.1)
+            assert record["wait_seconds"] == pytest.approx(sum(part["seconds"] for part in record["timeline"][:2]))
             await centre.settled()
             centre.world.assert_nothing_left()
 
@@ -142,6 +172,29 @@ def test_a_kill_at_any_instant_loses_no_caller(engine: Engine, ms: int):
             assert fake.together(caller.id, fake.dialled("PJSIP/1001")[-1].id)
             fake.hang_up(caller.id)
             assert (await centre.record(caller))["disposition"] == "answered"
+            await centre.settled()
+            centre.world.assert_nothing_left()
+
+    run_virtual(life())
+
+
+def test_the_greeting_that_he_heard_before_a_crash_stays_in_his_record(engine: Engine):
+    def greets(centre: QueueWorld) -> None:
+        centre.queue("sales", dids=DID, greeting="custom/hi")
+        centre.world.fake.sound_seconds["sound:custom/hi"] = 1.5
+
+    async def life() -> None:
+        async with (
+            killed_after(5.0, engine, 1.0, staff=greets) as (fake, (caller,)),
+            next_process(fake, engine, greets) as centre,
+        ):
+            await asyncio.sleep(1)
+            fake.hang_up(caller.id)
+            record = await centre.record(caller)
+            assert [(part["kind"], part["label"]) for part in record["timeline"]] == [
+                ("menu", "greeting"), ("queue", "sales"),
+            ]  # fmt: skip
+            assert record["timeline"][0]["seconds"] == pytest.approx(1.5, abs=0.1)
             await centre.settled()
             centre.world.assert_nothing_left()
 

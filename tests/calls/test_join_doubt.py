@@ -134,7 +134,7 @@ async def test_a_customer_whose_early_seat_nobody_confirms_is_joined_when_the_ag
         await asyncio.sleep(2)
         centre.fake.slow = lambda *_: 0.0
         await asyncio.sleep(5)
-        assert centre.fake.together("cw-1", "cw-1-a1")
+        assert centre.fake.together("cw-1", "cw-1-test-a1")
         assert (await centre.ended("call-1")).outcome is Outcome.CONNECTED
 
 

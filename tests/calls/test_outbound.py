@@ -23,11 +23,12 @@ async def test_an_answered_customer_talks_to_the_agent_until_he_hangs_up():
         centre.fake.far(CUSTOMER, ANSWERS)
         centre.app.place(make_order())
         await asyncio.sleep(5)
-        assert centre.fake.together("cw-1", "cw-1-a1")
+        assert centre.fake.together("cw-1", "cw-1-test-a1")
         result = await centre.ended("call-1")
         assert (result.outcome, result.agent, result.rang) == (Outcome.CONNECTED, "1001", True)
         assert [step for _, step in centre.heard.steps] == ["ringing", "answered", "connected 1001"]
         assert result.record["call_state"] == "NORMAL_CLEARING_A"
+        assert (result.sip_code, result.record["attempts"][0]["sip_code"]) == (200, 200)
         await centre.settled()
         centre.assert_nothing_left()
 
@@ -41,6 +42,19 @@ async def test_a_phone_that_rings_for_ever_is_given_up_after_the_ring_time_count
         result = await centre.ended("call-1")
         assert result.outcome is Outcome.MISSED
         assert asyncio.get_running_loop().time() - began == pytest.approx(23.0, abs=0.1)
+
+
+@pytest.mark.parametrize(("own", "shown"), [("", "<442079460111>"), ("+442079460000", "+442079460000")])
+def test_a_campaign_without_a_caller_id_shows_the_trunks_account(own, shown):
+    async def life() -> None:
+        async with world(PHONE, trunk={"main": {"host": "192.0.2.1", "username": "442079460111"}}) as centre:
+            centre.fake.far(CUSTOMER, SILENT)
+            centre.app.place(make_order(caller_id=own))
+            await centre.ended("call-1")
+            [customer] = centre.fake.dialled(CUSTOMER)
+            assert customer.caller_id == shown
+
+    run_virtual(life())
 
 
 @on_virtual_clock
@@ -131,6 +145,43 @@ async def test_an_agent_who_rejects_is_followed_by_the_next_and_the_customer_hea
 
 
 @on_virtual_clock
+async def test_the_only_agent_who_rejects_a_customer_is_not_offered_him_again_at_once_and_has_missed_one():
+    async with world(FarEnd(rings_after=0.05, rejects_after=0.2)) as centre:
+        centre.fake.far(CUSTOMER, FarEnd(rings_after=0.5, answers_after=3.0))
+        centre.app.place(make_order())
+        result = await centre.ended("call-1")
+        assert (result.outcome, result.record["call_state"]) == (Outcome.NO_FREE_OPERATORS, "NO_FREE_OPERATORS")
+        [customer] = centre.fake.dialled(CUSTOMER)
+        assert customer.ended_at - customer.answered_at == pytest.approx(1.8, abs=0.1)
+        assert len(centre.fake.dialled("PJSIP/1001")) == 1
+        assert (centre.roster.get("1001").state, centre.roster.get("1001").misses) == (AgentState.IDLE, 1)
+
+
+@on_virtual_clock
+async def test_who_becomes_free_in_time_has_the_customer_whom_the_only_free_agent_rejected():
+    async with world(FarEnd(rings_after=0.05, rejects_after=0.2), PHONE) as centre:
+        busy = centre.roster.reserve("", "other", prefer="1002")
+        centre.fake.far(CUSTOMER, ANSWERS)
+        centre.app.place(make_order())
+        await asyncio.sleep(4.0)
+        assert centre.roster.get("1001").state is AgentState.IDLE
+        busy.close()
+        assert (await centre.ended("call-1")).agent == "1002"
+        assert len(centre.fake.dialled("PJSIP/1001")) == 1
+
+
+@on_virtual_clock
+async def test_a_campaign_that_lets_customers_wait_offers_one_again_after_five_seconds():
+    async with world(FarEnd(rings_after=0.05, rejects_after=0.2)) as centre:
+        centre.fake.far(CUSTOMER, FarEnd(rings_after=0.5, answers_after=3.0))
+        centre.app.place(make_order(deadline_seconds=9.0))
+        assert (await centre.ended("call-1")).outcome is Outcome.NO_FREE_OPERATORS
+        first, second = centre.fake.dialled("PJSIP/1001")
+        assert second.created - first.ended_at == pytest.approx(5.0, abs=0.1)
+        assert (centre.roster.get("1001").state, centre.roster.get("1001").misses) == (AgentState.IDLE, 1)
+
+
+@on_virtual_clock
 async def test_a_phone_that_is_not_there_makes_its_agent_unreachable_and_the_next_one_talks():
     async with world(FarEnd(exists=False), PHONE) as centre:
         centre.fake.far(CUSTOMER, ANSWERS)
@@ -198,7 +249,7 @@ async def _result(centre, call_id):
     return centre.heard.results[call_id][0]
 
 
-@pytest.mark.parametrize("who", ["cw-1", "cw-1-a1"])
+@pytest.mark.parametrize("who", ["cw-1", "cw-1-test-a1"])
 def test_hang_up_at_every_instant_leaves_nothing_behind_and_one_record(who):
     async def life(at: float) -> None:
         async with world(FarEnd(rings_after=0.05, answers_after=0.6)) as centre:

@@ -228,7 +228,8 @@ def test_who_was_given_a_customer_before_the_restart_consults_another_one_after_
             await asyncio.sleep(1)
             assert fake.together("cw-1", other.id)
             fake.hang_up("cw-1")
-            await centre.world.ended("call-1")
+            record = (await centre.world.ended("call-1")).record
+            assert record["agents"] == ["Agent 1001", "Agent 1002", "Agent 1003"]
             await centre.settled()
             centre.world.assert_nothing_left()
 
@@ -267,3 +268,28 @@ def test_a_customer_who_was_given_to_a_number_outside_stays_there_and_no_agent_g
             centre.world.assert_nothing_left()
 
     run_virtual(life())
+
+
+@pytest.mark.parametrize(("seconds", "closed"), [(0, [1]), (1, [])], ids=["before", "meanwhile"])
+def test_an_intent_that_is_committed_while_asterisk_is_looked_at_is_left_to_who_dials_it(
+    seconds: int, closed: list[int]
+):
+    async def scenario() -> None:
+        looked: list[int] = []
+
+        async def prepared() -> None:
+            """Nothing is to be put right."""
+
+        async with queue_world(**SETTINGS) as centre:
+            attempt = replace(_attempt(""), intent_at=virtual_now() + timedelta(seconds=seconds))
+            reconcile = Reconciler(
+                app=centre.world.app,
+                writer=cast(Writer, OneAttempt(attempt)),
+                rebuild=lambda one: looked.append(one.attempt_id),
+                adopted=lambda *_: None,
+                prepare=prepared,
+            )
+            await reconcile()
+        assert looked == closed
+
+    run_virtual(scenario())

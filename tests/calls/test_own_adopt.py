@@ -3,82 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import cast
 
 import pytest
 from sqlalchemy import Engine
 
-from ari_app.reconcile import Reconciler
-from contact_center.store.engine import writing
-from contact_center.store.writer import Writer
+from ari_app.own_adopt import adopt_own
 from contact_center.terms import AgentState
-from tests.calls.callback_world import DirectStore, made_store
+from tests.calls.adopt_world import FAR, SETTINGS, Pair, Scene, killed, next_process, staff
 from tests.calls.queue_world import QueueWorld, queue_world
-from tests.calls.test_inbound_adopt import MortalTransport
-from tests.support.fake_ari import FakeAri, FarEnd
 from tests.support.fake_world import FakeChannel
 from tests.support.virtual_clock import run_virtual
 
-SETTINGS = {"trunk": {"main": {"host": "192.0.2.1"}}, "site": {"number_check": "digits"}}
 NUMBER, OTHER_NUMBER = "+442079460018", "+442079460019"
-FAR = "PJSIP/callwright-trunk-main/*"
-TAKES = FarEnd(rings_after=0.05, answers_after=0.3)
-Pair = tuple[FakeChannel, FakeChannel]
-Scene = Callable[[QueueWorld], Awaitable[Pair]]
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Engine:
-    return made_store(tmp_path)
-
-
-def _staff(centre: QueueWorld) -> None:
-    for ext in ("1001", "1002", "1003"):
-        centre.agent(ext, TAKES)
-    centre.world.fake.far(FAR, TAKES)
-
-
-async def _killed(engine: Engine, scene: Scene) -> tuple[FakeAri, Pair]:
-    """A process that was killed at the end of a scene, its facts stored; the two who hear each other."""
-    fake = FakeAri()
-    transport = MortalTransport(fake, "callwright")
-    async with queue_world(fake=fake, transport=transport, **SETTINGS) as centre:
-        _staff(centre)
-        pair = await scene(centre)
-        assert fake.together(pair[0].id, pair[1].id)
-        transport.dead = True
-        fake.drop_sockets("killed")
-        facts = list(centre.facts)
-        for task in asyncio.all_tasks():
-            if task.get_name().startswith(("own ", "arrival ", "line ")):
-                task.cancel()
-    for fact in facts:
-        with writing(engine) as session:
-            fact.apply(session)
-    return fake, pair
-
-
-@asynccontextmanager
-async def _next_process(fake: FakeAri, engine: Engine) -> AsyncIterator[QueueWorld]:
-    async def prepared() -> None:
-        """Nothing is to be put right."""
-
-    async with queue_world(fake=fake, **SETTINGS) as centre:
-        _staff(centre)
-        reconcile = Reconciler(
-            app=centre.world.app,
-            writer=cast(Writer, DirectStore(engine)),
-            rebuild=lambda _: None,
-            adopted=lambda *_: None,
-            prepare=prepared,
-        )
-        await reconcile()
-        await asyncio.sleep(2)
-        yield centre
 
 
 async def _line(centre: QueueWorld, ext: str) -> FakeChannel:
@@ -138,7 +75,9 @@ async def given_to_a_number(centre: QueueWorld) -> Pair:
     return customer, centre.world.fake.dialled(FAR)[1]
 
 
+RUNG = (colleague_called_on_a_line,)
 OUTSIDE = (outside_on_a_line, given_to_a_colleague, given_to_a_number)
+SPOKE = {outside_on_a_line: ["Agent 1001"], given_to_a_number: ["Agent 1001"]}
 
 
 def _lines_are_home(centre: QueueWorld) -> None:
@@ -163,8 +102,8 @@ def _lines_are_home(centre: QueueWorld) -> None:
 @pytest.mark.parametrize("who", ["command", "both"])
 def test_who_hears_whom_stays_so_over_a_restart_and_ends_in_one_record(engine: Engine, scene: Scene, who: str):
     async def life() -> None:
-        fake, pair = await _killed(engine, scene)
-        async with _next_process(fake, engine) as centre:
+        fake, pair = await killed(engine, scene)
+        async with next_process(fake, engine) as centre:
             assert fake.together(pair[0].id, pair[1].id)
             assert not any(channel.moh for channel in pair)
             if who == "command":
@@ -175,6 +114,9 @@ def test_who_hears_whom_stays_so_over_a_restart_and_ends_in_one_record(engine: E
                         fake.hang_up(channel.id)
             record = await centre.own(NUMBER if scene in OUTSIDE else "xxxxxxxx")
             assert record["timeline"][-1]["kind"] in ("conversation", "consult")
+            assert record["agents"] == SPOKE.get(scene, ["Agent 1001", "Agent 1002"])
+            rang = 0.25 if scene in OUTSIDE else 0.3 if scene in RUNG else 0.0
+            assert record["ring_seconds"] == pytest.approx(rang, abs=0.05)
             await centre.settled()
             _lines_are_home(centre)
             assert all(seat.engaged is not AgentState.TALKING for seat in centre.world.roster)
@@ -189,9 +131,9 @@ def test_who_hears_whom_stays_so_over_a_restart_and_ends_in_one_record(engine: E
 @pytest.mark.parametrize("scene", [outside_on_a_line, colleague_called_on_a_line, both_have_lines])
 def test_a_line_stays_up_when_the_other_party_left_unseen(engine: Engine, scene: Scene):
     async def life() -> None:
-        fake, (line, other) = await _killed(engine, scene)
+        fake, (line, other) = await killed(engine, scene)
         fake.hang_up(other.id)
-        async with _next_process(fake, engine) as centre:
+        async with next_process(fake, engine) as centre:
             assert set(fake.channels) == {line.id}
             assert not centre.world.app.own.calls
             _lines_are_home(centre)
@@ -200,3 +142,24 @@ def test_a_line_stays_up_when_the_other_party_left_unseen(engine: Engine, scene:
             centre.world.assert_nothing_left()
 
     run_virtual(life())
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["dialled just now", "left by the process before"])
+def test_a_phone_that_a_snapshot_shows_before_it_is_told_of_is_served_and_an_old_one_is_hung_up(told: bool):
+    async def scenario() -> None:
+        async with queue_world(**SETTINGS) as centre:
+            staff(centre)
+            app, fake = centre.world.app, centre.world.fake
+            assert app.own is not None
+            fake.lose_event = lambda event: event["type"] == "StasisStart"
+            phone = centre.dial("1001", NUMBER)
+            await asyncio.sleep(0.1)
+            fake.lose_event = lambda _: False
+            adopt_own(app, app.own, await app.env.ari.snapshot(), [], lambda _: "")
+            if told:
+                fake.tell(phone, "StasisStart", args=phone.args, channel=phone.shown())
+            await asyncio.sleep(3)
+            assert (phone.ended_at is None) is told
+            assert bool(fake.dialled(FAR)) is told
+
+    run_virtual(scenario())

@@ -37,6 +37,17 @@ def place(centre: QueueWorld, ext: str, number: str) -> None:
 
 
 @on_virtual_clock
+async def test_an_own_call_without_a_number_of_the_sites_shows_the_trunks_account():
+    async with queue_world(trunk={"main": {"host": "192.0.2.1", "username": "442079460111"}}, **SITE) as centre:
+        centre.agent("1001", PHONE)
+        centre.world.fake.far(FAR, ANSWERS)
+        centre.dial("1001", "02079460018")
+        await asyncio.sleep(1)
+        [leg] = centre.world.fake.dialled(FAR)
+        assert leg.caller_id == "<442079460111>"
+
+
+@on_virtual_clock
 async def test_an_own_call_stands_in_the_queue_outbound_with_its_ringing_and_its_talk():
     async with queue_world(**TRUNK, **SITE) as centre:
         centre.agent("1001", PHONE)
@@ -217,15 +228,16 @@ async def test_while_an_agent_calls_himself_no_caller_is_sent_to_him():
 
 
 @on_virtual_clock
-async def test_a_second_call_of_an_agent_who_has_one_is_busy_and_a_strangers_phone_is_refused():
+async def test_a_second_call_while_the_first_rings_is_busy_and_a_strangers_phone_is_refused():
     async with queue_world(**TRUNK, **SITE) as centre:
         centre.agent("1001", PHONE)
         centre.world.fake.far(FAR, ANSWERS)
         phone = centre.dial("1001", NUMBER)
-        await asyncio.sleep(5)
+        await asyncio.sleep(1)
         second, stranger = centre.dial("1001", "+442079460019"), centre.dial("9999", NUMBER)
         await asyncio.sleep(1)
         assert (second.cause, stranger.cause) == (17, 21)
+        await asyncio.sleep(3)
         assert phone.state == "Up"
         centre.world.fake.hang_up(phone.id)
         await centre.settled()
@@ -261,10 +273,14 @@ async def test_an_agent_calls_another_and_the_record_has_a_short_conversation_an
 
 
 @pytest.mark.parametrize(
-    ("other", "call_state"),
-    [(RINGS, "NO_ANSWER_B"), (FarEnd(rejects_after=2.0), "USER_BUSY_B"), (FarEnd(exists=False), "NO_ANSWER_B")],
+    ("other", "call_state", "rang"),
+    [
+        (RINGS, "NO_ANSWER_B", 45),
+        (FarEnd(rejects_after=3.0), "USER_BUSY_B", 3),
+        (FarEnd(exists=False), "NO_ANSWER_B", 0),
+    ],
 )
-def test_an_agent_who_does_not_answer_a_colleague_is_not_in_the_record_and_counts_no_miss(other, call_state):
+def test_an_agent_who_does_not_answer_a_colleague_is_not_in_the_record_and_counts_no_miss(other, call_state, rang):
     async def life() -> None:
         async with queue_world() as centre:
             centre.agent("1001", PHONE)
@@ -273,7 +289,7 @@ def test_an_agent_who_does_not_answer_a_colleague_is_not_in_the_record_and_count
             record = await centre.own("xxxxxxxx")
             assert [kind for kind, _, _ in parts(record)] == ["conversation"]
             assert record["agents"] == ["Agent 1001"]
-            assert record["call_state"] == call_state
+            assert (record["call_state"], round(record["ring_seconds"])) == (call_state, rang)
             await centre.settled()
             assert centre.world.roster.get("1002").misses == 0
             assert state(centre, "1002") is AgentState.IDLE

@@ -63,7 +63,7 @@ class Recorder:
         self.centre.agent("1001", TAKES)
         self.world.app.place(make_order(**{"record": True, **order}))
         await asyncio.sleep(5)
-        assert self.fake.together("cw-1", "cw-1-a1")
+        assert self.fake.together("cw-1", "cw-1-test-a1")
 
     async def over(self) -> None:
         """The customer hangs up, and nothing of it is left."""
@@ -98,7 +98,7 @@ async def test_nothing_is_recorded_where_it_is_off():
         assert not any("snoop" in path for _, _, path in recorder.fake.requests)
 
 
-@pytest.mark.parametrize("who", ["cw-1", "cw-1-a1"])
+@pytest.mark.parametrize("who", ["cw-1", "cw-1-test-a1"])
 def test_a_hang_up_at_any_moment_leaves_nothing_and_raises_no_alarm(who: str):
     async def life(after: float) -> int:
         async with queue_world(**SETTINGS) as centre:
@@ -157,7 +157,7 @@ async def test_the_announcement_is_heard_by_both_before_anything_is_recorded():
         recorder = Recorder(centre)
         recorder.fake.sound_seconds[SAID] = 2.0
         await recorder.talk(record_announcement="recorded")
-        customer, agent = recorder.fake.channels["cw-1"], recorder.fake.channels["cw-1-a1"]
+        customer, agent = recorder.fake.channels["cw-1"], recorder.fake.channels["cw-1-test-a1"]
         heard = [[at for at, what in party.heard if what == SAID] for party in (customer, agent)]
         assert heard[0] == heard[1]
         assert len(heard[0]) == 1
@@ -173,7 +173,7 @@ async def test_where_the_announcement_cannot_be_played_nothing_is_recorded_and_a
         await recorder.talk(record_announcement="recorded")
         await asyncio.sleep(10)
         assert (recorder.made, recorder.alarms) == ([], ["its announcement could not be played"])
-        assert recorder.fake.together("cw-1", "cw-1-a1")
+        assert recorder.fake.together("cw-1", "cw-1-test-a1")
         is_well, why = recorder.tapes.health()
         assert not is_well
         assert "call-1" in why
@@ -242,7 +242,7 @@ def test_trouble_with_the_recording_is_an_alarm_and_neither_delays_nor_ends_the_
             joined = next(at for at, bridge in customer.bridge_log if bridge)
             assert joined - customer.answered_at < 1.0
             await asyncio.sleep(30)
-            assert recorder.fake.together("cw-1", "cw-1-a1")
+            assert recorder.fake.together("cw-1", "cw-1-test-a1")
             [reason] = recorder.alarms
             assert "could not be made" in reason
             recorder.fake.recordings.clear()
@@ -261,7 +261,7 @@ async def test_a_recording_that_asterisk_ends_while_the_talk_goes_on_is_an_alarm
         await asyncio.sleep(3)
         assert len(recorder.alarms) == 1
         assert "Asterisk ended it" in recorder.alarms[0]
-        assert recorder.fake.together("cw-1", "cw-1-a1")
+        assert recorder.fake.together("cw-1", "cw-1-test-a1")
         await recorder.over()
 
 
@@ -278,7 +278,7 @@ def test_a_file_that_stands_still_is_one_alarm_and_health_is_well_when_it_grows_
             await asyncio.sleep(20)
             assert recorder.alarms == ["its file stands still at 5 bytes"]
             assert recorder.tapes.health() == (False, "call-1: its file stands still at 5 bytes")
-            assert recorder.fake.together("cw-1", "cw-1-a1")
+            assert recorder.fake.together("cw-1", "cw-1-test-a1")
             file.write_bytes(b"." * 9)
             await asyncio.sleep(2.1)
             await recorder.tapes.pause("call-1", on=True)

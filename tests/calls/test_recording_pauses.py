@@ -26,11 +26,11 @@ def test_a_pause_or_its_end_while_he_is_on_hold_holds_for_the_talk_after_it(paus
             await recorder.talk()
             if not paused:
                 await recorder.tapes.pause("call-1", on=True)
-            centre.world.fake.press("cw-1-a1", "*71002#")
+            centre.world.fake.press("cw-1-test-a1", "*71002#")
             await asyncio.sleep(4)
             assert list(recorder.fake.recordings) == []
             await recorder.tapes.pause("call-1", on=paused)
-            centre.world.fake.hang_up("cw-1-a1")
+            centre.world.fake.hang_up("cw-1-test-a1")
             await asyncio.sleep(4)
             [recording] = recorder.fake.recordings.values()
             assert recording.paused is paused

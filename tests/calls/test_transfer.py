@@ -62,6 +62,22 @@ async def test_a_blind_transfer_that_nobody_takes_rings_its_agent_again_and_then
 
 
 @on_virtual_clock
+async def test_an_agent_who_rejects_the_customer_he_gave_away_is_not_rung_again_at_once_by_the_queue():
+    async with queue_world(**SETTINGS) as centre:
+        three = await begun(centre, FarEnd(rings_after=0.05, rejects_after=2.0))
+        centre.world.fake.far("PJSIP/1001", FarEnd(rings_after=0.05, rejects_after=1.0))
+        await three.hang_up("agent")
+        await asyncio.sleep(5)
+        assert three.customer.moh
+        assert len(centre.world.fake.dialled("PJSIP/1001")) == 2
+        await asyncio.sleep(4)
+        assert len(centre.world.fake.dialled("PJSIP/1001")) == 3
+        await three.hang_up("customer")
+        await centre.settled()
+        centre.world.assert_nothing_left()
+
+
+@on_virtual_clock
 async def test_whoever_was_given_a_customer_can_give_him_on():
     async with queue_world(**SETTINGS) as centre:
         three = await begun(centre, TAKES)
@@ -75,6 +91,24 @@ async def test_whoever_was_given_a_customer_can_give_him_on():
         await three.hang_up("customer")
         record = await centre.record(three.customer)
         assert record["agents"] == ["Agent 1001", "Agent 1002", "Agent 1003"]
+        await centre.settled()
+        centre.world.assert_nothing_left()
+
+
+@on_virtual_clock
+async def test_the_time_in_which_nobody_has_the_customer_belongs_to_no_conversation():
+    async with queue_world(**SETTINGS) as centre:
+        three = await begun(centre, FarEnd(rings_after=0.05, rejects_after=6.0))
+        await three.hang_up("agent")
+        centre.world.fake.far("PJSIP/1001", RINGS)
+        centre.world.roster.get("1003").queues = ("sales",)
+        await asyncio.sleep(20)
+        await three.hang_up("customer")
+        record = await centre.record(three.customer)
+        first, *rest = [event for event in record["timeline"] if event["kind"] != "queue"]
+        assert (first["agent"], round(first["seconds"])) == ("Agent 1001", 3)
+        assert [event["agent"] for event in rest] == ["Agent 1003"]
+        assert record["talk_seconds"] == pytest.approx(sum(event["seconds"] for event in (first, *rest)))
         await centre.settled()
         centre.world.assert_nothing_left()
 
@@ -104,6 +138,26 @@ def test_a_refer_of_the_phone_gives_the_customer_away_or_keeps_him(takes):
             centre.world.assert_nothing_left()
 
     run_virtual(life())
+
+
+@on_virtual_clock
+async def test_a_phone_that_hangs_up_as_soon_as_its_refer_is_taken_has_given_the_customer_away():
+    async with queue_world(**SETTINGS) as centre:
+        centre.queue("sales", dids=DID)
+        centre.agent("1001", TAKES, "sales")
+        centre.agent("1002", TAKES)
+        three = Three(centre, centre.call())
+        await asyncio.sleep(3)
+        centre.world.fake.refer(three.agent.id, "1002")
+        centre.world.fake.hang_up(three.agent.id)
+        await asyncio.sleep(2)
+        assert (three.hears(), len(centre.world.fake.dialled("PJSIP/1001"))) == ("co", 1)
+        await three.hang_up("customer")
+        assert centre.events(three.customer) == ["ENTERQUEUE", "CONNECT", "BLINDTRANSFER"]
+        [data] = [data for _, _, _, event, data in centre.lines if event == "BLINDTRANSFER"]
+        assert tuple(data[:2]) == ("1002", "callwright-agent")
+        await centre.settled()
+        centre.world.assert_nothing_left()
 
 
 @on_virtual_clock

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
@@ -12,7 +11,7 @@ from ari_app.trunk_line import hold_found, trunk_of
 from contact_center.settings import Settings
 from contact_center.terms import AgentState
 from contact_center.trunks import Trunks
-from tests.calls.callback_world import CallbackWorld, busy, callback_world, lived, made_store, staffed, states
+from tests.calls.callback_world import CallbackWorld, busy, callback_world, lived, staffed, states
 from tests.calls.queue_world import DID, QueueWorld, queue_world
 from tests.lab.until import until
 from tests.support.fake_ari import FarEnd
@@ -33,11 +32,6 @@ def lines(centre: QueueWorld, name: str = "main") -> tuple[int, int]:
     """Calls of ours and callers on a trunk."""
     found = centre.world.app.env.trunks.lines[name]
     return found.live, found.inbound
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Engine:
-    return made_store(tmp_path)
 
 
 @on_virtual_clock
@@ -78,6 +72,27 @@ async def test_an_own_call_without_a_line_waits_a_second_and_is_refused_to_the_p
         centre.world.assert_nothing_left()
 
 
+@on_virtual_clock
+async def test_an_own_call_and_a_consult_beyond_a_cap_of_the_trunk_are_refused_at_once_in_words_of_their_own():
+    async with queue_world(**trunk(calls_per_hour=1)) as centre:
+        sentence(centre)
+        centre.agent("1001", PHONE)
+        centre.queue("sales", dids=DID)
+        centre.agent("1002", PHONE, "sales")
+        customer = centre.call()
+        await asyncio.sleep(3)
+        (await centre.world.app.env.trunks.line((), "other")).give_back()
+        phone = centre.dial("1001", NUMBER)
+        await asyncio.sleep(0.2)
+        assert [what for _, what in phone.heard] == ["sound:capped"]
+        [agent] = centre.world.fake.dialled("PJSIP/1002")
+        centre.world.fake.press(agent.id, "*702079460019#")
+        await asyncio.sleep(2)
+        assert "sound:capped" in [what for _, what in agent.heard]
+        assert centre.world.fake.together(customer.id, agent.id)
+        assert centre.world.fake.dialled(FAR) == []
+
+
 def sentence(centre: QueueWorld) -> str:
     """What is said where all lines are in use, as a phone hears it."""
     centre.world.app.env.spoken = lambda word: (f"sound:{word}",)
@@ -90,12 +105,12 @@ async def test_an_own_call_waits_for_the_next_slot_of_the_trunk_and_for_a_line_t
         centre.agent("1001", PHONE)
         centre.world.fake.far(FAR, ANSWERS)
         trunks, loop = centre.world.app.env.trunks, asyncio.get_running_loop()
-        assert trunks.choose(()) == "main"
+        other = await trunks.line((), "other")
         began = loop.time()
         await asyncio.sleep(0.3)
         centre.dial("1001", NUMBER)
         await asyncio.sleep(0.3)
-        trunks.give_back("main")
+        other.give_back()
         assert trunks.choose(()) is None
         await until(lambda: bool(centre.world.fake.dialled(FAR)), 5.0, "the dial")
         assert loop.time() - began == pytest.approx(1.02, abs=0.05)
@@ -249,18 +264,17 @@ def test_while_no_line_is_free_no_agent_is_rung_for_a_callback_and_then_it_is_ma
     async def scenario(world: CallbackWorld) -> None:
         world.customer(ANSWERS)
         trunks = world.centre.world.app.env.trunks
-        taken = trunks.take_lines((), 1000)
-        while more := trunks.take_lines((), 1000):
-            taken += more
+        other = await trunks.line((), "other")
         with busy(world):
             await world.ordered()
-            while len(taken) < 100:
+            while trunks.lines["main"].live < 100:
                 await asyncio.sleep(0.2)
-                taken += trunks.take_lines((), 100 - len(taken))
+                for name in trunks.take_lines((), 100):
+                    trunks.sent(name)
         await asyncio.sleep(30)
         assert (world.dials(), world.fake.dialled("PJSIP/1001")) == ([], [])
         assert states(world) == [("waiting", 0, 0)]
-        trunks.give_back("main")
+        other.give_back()
         await asyncio.sleep(12)
         [dial] = world.dials()
         assert trunks.lines["main"].live == 100

@@ -12,6 +12,7 @@ from typing import Any
 from ari_app.app import App
 from ari_app.bridge import BridgePool
 from ari_app.client import AriClient
+from ari_app.leg_ids import LegIds
 from ari_app.services import Services
 from contact_center.dialling import CallResult, DialOrder
 from contact_center.models import Agent
@@ -96,7 +97,7 @@ async def world(*phones: FarEnd, **settings: Any) -> AsyncIterator[World]:
         roster.load([row], clock.now())
         await asyncio.sleep(0.001)
     ari = AriClient(transport=fake.transport(), now=virtual_now)
-    env = Services(ari, BridgePool(ari, size=2), roster, Settings.model_validate(settings), clock)
+    env = Services(ari, BridgePool(ari, size=2), roster, Settings.model_validate(settings), clock, legs=LegIds("test"))
     heard = Heard()
     env.progress = heard
 

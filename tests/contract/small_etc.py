@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+QUIET_SECONDS, SPEECH_SECONDS = 1.0, 0.6
+"""Whoever answers at ``speaks`` is silent for so long, then talks, and is silent for ever."""
 ARI_USER, ARI_PASSWORD = "callwright", "lab-4711"
 
 _MODULES = """
@@ -17,7 +19,7 @@ res_ari_playbacks res_ari_recordings res_ari_sounds res_stasis_answer res_stasis
 res_stasis_recording res_stasis_snoop res_stasis_device_state chan_bridge_media bridge_simple
 bridge_softmix bridge_holding bridge_native_rtp bridge_builtin_features res_musiconhold func_channel
 func_timeout func_frame_drop app_verbose app_echo app_playback app_senddtmf codec_ulaw codec_alaw
-codec_gsm codec_resample format_gsm format_wav format_pcm func_talkdetect app_exec
+codec_gsm codec_resample format_gsm format_wav format_pcm func_talkdetect app_exec app_playtones
 """
 
 _FILES = {
@@ -108,6 +110,13 @@ exten => keys,1,Answer()
 exten => talk,1,Answer()
  same => n,Playback(vm-intro&vm-intro)
  same => n,Wait(600)
+exten => speaks,1,Answer()
+ same => n,Playback(silence/1)
+ same => n,PlayTones(440)
+ same => n,Wait({speech})
+ same => n,StopPlayTones()
+ same => n,Playback(silence/10)
+ same => n,Wait(600)
 exten => hangup,1,Hangup(16)
 [entry]
 exten => did,1,Answer()
@@ -148,6 +157,7 @@ def write_etc(etc: Path, host: str, app: str) -> None:
     """Fill `etc` for an Asterisk that binds to `host` alone and whose dialplan enters Stasis(`app`)."""
     etc.mkdir(parents=True, exist_ok=True)
     values = {"host": host, "user": ARI_USER, "password": ARI_PASSWORD, "app": app}
+    values |= {"speech": f"{SPEECH_SECONDS:g}"}
     for name, text in _FILES.items():
         (etc / name).write_text(text.format(**values))
     for name in _EMPTY:

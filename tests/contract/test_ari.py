@@ -28,6 +28,12 @@ async def ended(world: World, endpoint: str, ring_seconds: float = 2) -> tuple[C
     return caught.value.channel, caught.value.gone
 
 
+async def out_of_stasis(world: World, channel_id: str) -> None:
+    """A channel that is sent on has gone on when its own thread has obeyed; Asterisk tells of it before."""
+    while (await world.ari.snapshot()).channels[channel_id].in_stasis:  # noqa: ASYNC110 - only a look tells
+        await asyncio.sleep(0.01)
+
+
 @pytest.mark.parametrize(
     ("far", "cause", "tech_cause", "rang"),
     [
@@ -124,6 +130,7 @@ def test_the_reason_of_our_hang_up_is_the_cause(run: Run) -> None:
         await channel.originate("PJSIP/ring@trunk", ring_seconds=30)
         await channel.ringing
         await channel.hang_up(reason_code=17)
+        await channel.hang_up()
         assert (await channel.left()).cause == 17
 
     run(body)
@@ -316,6 +323,8 @@ def test_a_channel_in_the_dialplan_refuses_commands_but_lives(run: Run) -> None:
             await channel.continue_in_dialplan("entry", "back")
             assert (await channel.entered).args == ("back", "again")
             await channel.continue_in_dialplan("entry", "wait")
+            async with asyncio.timeout(GONE_SECONDS):
+                await out_of_stasis(world, "c1")
             with pytest.raises(Refused) as caught:
                 await channel.play("sound:beep")
             assert caught.value.status == 409

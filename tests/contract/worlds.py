@@ -10,9 +10,10 @@ from typing import Protocol
 import aiohttp
 
 from ari_app.client import AriClient
-from tests.contract.small_etc import ARI_PASSWORD, ARI_USER
+from tests.contract.small_etc import ARI_PASSWORD, ARI_USER, QUIET_SECONDS, SPEECH_SECONDS
 from tests.lab.switch import Switch
 from tests.lab.until import until
+from tests.support.fake_amd import Answerer, answered_by
 from tests.support.fake_ari import FakeAri
 from tests.support.virtual_clock import virtual_now
 
@@ -109,6 +110,7 @@ class RealWorld:
 async def fake_world() -> AsyncIterator[FakeWorld]:
     """A live client on a fake; nothing may be left at the end."""
     fake = FakeAri()
+    answered_by(fake, Answerer(talks=((QUIET_SECONDS, QUIET_SECONDS + SPEECH_SECONDS),)))
     async with AriClient(app=APP, transport=fake.transport(APP), now=virtual_now) as ari:
         await ari.until_live()
         yield FakeWorld(fake, ari)

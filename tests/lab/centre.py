@@ -12,6 +12,7 @@ import shutil
 import signal
 import sys
 import tempfile
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +40,8 @@ ROOT = Path(__file__).resolve().parents[2]
 READY_SECONDS = 20.0
 CLI_SECONDS = 60.0
 HTTP_SECONDS = 3.0
+TOLD_LINES = 40  # how much of the logs is shown with a test that failed
+MOST_CODES = 30  # agents who dial a code at once: FastAGI takes fifty connections
 
 
 class CommandFailed(RuntimeError):
@@ -169,6 +172,8 @@ class Centre:
             )
         )
         self.serve = Serve(self)
+        OPEN.append(self)
+        self._stack.callback(OPEN.remove, self)
         self._stack.push_async_callback(self._end_serve)
         await self.cli("db", "upgrade", as_json=False)
         return self
@@ -178,7 +183,16 @@ class Centre:
     ) -> None:
         await self._stack.__aexit__(kind, error, trace)
         if kind is None and self._own_base:
+            for link in self.base.glob("*.last"):  # shared memory that a killed serve left outside the folder
+                link.resolve().unlink(missing_ok=True)
             shutil.rmtree(self.base, ignore_errors=True)
+
+    def logs(self) -> dict[str, str]:
+        """How `serve` and Asterisk told the last of it, for whoever asks why a test failed."""
+        return {
+            f"{self.name}: serve": self.serve.tail(TOLD_LINES),
+            f"{self.name}: asterisk": self.switch.tail(TOLD_LINES),
+        }
 
     async def _end_serve(self) -> None:
         self.far.hang_up_all()
@@ -259,11 +273,16 @@ class Centre:
 
     # -- people ---------------------------------------------------------------------------------------
 
-    async def add_agents(self, count: int, *, first: int = 1001, team: str = "", online: bool = False) -> list[Phone]:
-        """Add agents by one CSV import, give them phones and register these; with ``online`` each dials *45."""
+    async def add_agents(
+        self, count: int, *, first: int = 1001, team: str = "", queues: Sequence[str] = (), online: bool = False
+    ) -> list[Phone]:
+        """Add agents by one CSV import, give them phones and register these; with ``online`` each dials *45.
+
+        ``queues``: that of the first agent, of the second one ...; none for those after the last of them.
+        """
         table = self.base / "agents.csv"
-        rows = [f"{first + n},Agent {first + n},{team}" for n in range(count)]
-        table.write_text("ext,name,team\n" + "\n".join(rows) + "\n")
+        rows = [f"{first + n},Agent {first + n},{team},{''.join(queues[n : n + 1])}" for n in range(count)]
+        table.write_text("ext,name,team,queues\n" + "\n".join(rows) + "\n")
         await self.cli("agent", "import", str(table))
         phones = []
         for user, password in self._accounts([str(first + n) for n in range(count)]):
@@ -274,9 +293,10 @@ class Centre:
         if self.serve.is_running:
             await self.obeyed()
         if online:
-            calls = [phone.dial("*45") for phone in phones]
-            for call in calls:
-                await call.until_over(15)
+            for begin in range(0, count, MOST_CODES):
+                calls = [phone.dial("*45") for phone in phones[begin : begin + MOST_CODES]]
+                for call in calls:
+                    await call.until_over(15)
         return phones
 
     async def obeyed(self, deadline: float = 2.0) -> None:
@@ -311,3 +331,7 @@ class Centre:
         file.write_text("phone\n" + "\n".join(numbers) + "\n")
         if numbers:
             await self.cli("lead", "import", name, str(file))
+
+
+OPEN: list[Centre] = []
+"""Those that are up in this process."""

@@ -14,6 +14,8 @@ import signal
 import subprocess
 import tempfile
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 import psycopg
 
@@ -80,6 +82,19 @@ class Postgres:
         """Start the server; returns when it answers."""
         log = str(self.home / "log")
         self._run("pg_ctl", "-D", str(self._data), "-l", log, "-w", "-t", str(START_SECONDS), "start")
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.remove()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.remove()
 
     def stop(self, mode: str = "immediate") -> None:
         """Stop it: ``immediate`` is a crash, ``fast`` ends sessions in order."""

@@ -121,8 +121,9 @@ class Claiming(RuleBasedStateMachine):
     def _expected(self, campaign: int, want: int, zones: set[str] | None, most: int) -> list[int]:
         """The contract's order by brute force; leads that are set aside on the way change the model."""
         chosen: list[Person] = []
-        few = want
+        set_aside = 0
         while len(chosen) < want:
+            few = want - len(chosen) + 2 * set_aside
             busy = set(self.live) | {one.number for one in chosen}
             waiting = [
                 one
@@ -137,9 +138,9 @@ class Claiming(RuleBasedStateMachine):
                 break
             for one in sorted(waiting, key=_place_in_line)[:few]:
                 if {(one.number, 0), (one.number, campaign)} & self.forbidden:
-                    one.state, few = "dnc", 50
+                    one.state, set_aside = "dnc", set_aside + 1
                 elif most and one.attempts >= most:
-                    one.state, few = "closed", 50
+                    one.state, set_aside = "closed", set_aside + 1
                 elif len(chosen) < want and one.number not in {other.number for other in chosen}:
                     chosen.append(one)
         return [one.id for one in chosen]

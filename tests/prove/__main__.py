@@ -7,6 +7,7 @@ import asyncio
 import sys
 from pathlib import Path
 
+from tests.lab.process import seldom_look_for_garbage
 from tests.prove import paper, soak
 from tests.prove.catalogue import PROOFS
 from tests.prove.proof import Proof
@@ -37,13 +38,14 @@ def main() -> None:
     parser.add_argument(
         "--first", type=int, default=0, help="begin with this round: another checkout runs those before"
     )
-    parser.add_argument("--minutes", type=float, default=soak.MINUTES, help="the length of the soak")
+    parser.add_argument("--minutes", type=float, help="another length of the soaks")
     parser.add_argument("--merge", type=Path, help="take over what another checkout proved: its .lab/prove.json")
     parser.add_argument("--paper", action="store_true", help="only write PROOFS.md from what was proven so far")
     parser.add_argument("--anew", action="store_true", help="forget earlier rounds")
     parser.add_argument("--list", action="store_true", help="name the proofs")
     given = parser.parse_args()
-    proofs = [soak.proof(given.minutes) if p.name == "soak" else p for p in PROOFS]
+    soaks = {proof.name: proof for proof in soak.proofs(given.minutes)}
+    proofs = [soaks.get(proof.name, proof) for proof in PROOFS]
     if given.list:
         for proof in proofs:
             print(f"{proof.name:16} {proof.rounds:4} rounds  {proof.claim}")
@@ -54,6 +56,7 @@ def main() -> None:
         paper.write(runner.kept(), proofs)
         print(f"PROOFS.md written; taken over: {', '.join(taken) or 'nothing'}")
         return
+    seldom_look_for_garbage()
     sys.exit(asyncio.run(prove(proofs, given.only, given.rounds, first=given.first, anew=given.anew)))
 
 

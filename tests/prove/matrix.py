@@ -31,6 +31,7 @@ LINK = "tests/unit/ari/test_link.py::test_"
 CHANNEL = "tests/unit/ari/test_channel.py::test_"
 WIRE = "tests/unit/ari/test_wire.py::test_"
 SCOPE = "tests/unit/ari/test_scope.py::test_"
+SCOPE_LOSSES = "tests/unit/ari/test_scope_losses.py::test_"
 EVENTS = "tests/unit/ari/test_events.py::test_"
 UNIT_AMI = "tests/unit/ami/test_ami.py::test_"
 REAL_AMI = "tests/unit/ami/test_on_real_asterisk.py::test_"
@@ -43,12 +44,21 @@ CONTRACT = "tests/contract/test_ari.py::test_"
 SCHEMA = "tests/unit/store/test_schema.py::test_"
 TRUNKS = "tests/unit/contact_center/test_trunks.py::test_"
 OUTBOUND = "tests/calls/test_outbound.py::test_"
+LAW = "tests/asterisk/test_law.py::test_"
+LAW_LIVE = "tests/unit/dialer/test_law_live.py::test_"
+LIMITS = "tests/asterisk/test_limits.py::test_"
+PREDICTIVE = "tests/unit/dialer/test_predictive.py::test_"
+STUDY = "tests/simulation/test_study.py::test_"
+CLOCK_STEPS = "tests/unit/dialer/test_clock_steps.py::test_"
+SPELLINGS = "tests/unit/law/test_spellings.py::test_"
+RULES = "tests/unit/law/test_rules.py::test_"
 
 ROWS: tuple[Row, ...] = (
     Row("A1", "kill -9 with calls talking and waiting", (
-        "kill_9", f"{CRASH}a_talk_goes_on_through_a_crash_and_its_record_is_whole",
+        "kill_9", "inbound_kill", f"{CRASH}a_talk_goes_on_through_a_crash_and_its_record_is_whole",
         f"{CRASH}a_customer_for_whom_an_agent_s_phone_rings_is_served_after_a_crash",
-    ), "callers who wait in an inbound queue"),
+        "tests/asterisk/test_inbound_crash.py::test_talks_go_on_music_goes_on_and_the_order_is_kept_through_a_crash",
+    )),
     Row("A2", "kill -9 at random instants of a campaign", (
         "kill_9", f"{KIT}kills_at_random_instants_double_nothing_and_forget_nothing",
         f"{CRASH}kill_9_of_serve_doubles_nothing_forgets_nothing_and_cuts_no_talk",
@@ -100,7 +110,7 @@ ROWS: tuple[Row, ...] = (
     Row("B6", "events are lost while calls end", (
         f"{ARI}calls_whose_events_are_lost_are_closed_all_the_same",
         "tests/unit/ari/test_census.py::test_a_channel_whose_end_was_never_told_is_gone_at_the_second_look",
-        f"{SCOPE}events_lost_at_random_are_made_good_by_the_next_connect",
+        f"{SCOPE_LOSSES}events_lost_at_random_are_made_good_by_the_next_connect",
     )),
     Row("B7", "Asterisk refuses: password, sessions used up", (
         f"{ARI}an_asterisk_whose_web_sessions_are_used_up_is_named_and_not_stormed",
@@ -109,7 +119,7 @@ ROWS: tuple[Row, ...] = (
     Row("B8", "the reply to a dial is lost", (
         "socket", f"{KIT}a_fault_of_the_line_to_asterisk_costs_no_call",
         f"{CHANNEL}an_originate_whose_reply_is_lost_is_found_again_and_not_repeated",
-        f"{SCOPE}a_reply_lost_at_any_command_leaves_nothing_behind",
+        f"{SCOPE_LOSSES}a_reply_lost_at_any_command_leaves_nothing_behind",
     )),
     Row("B9", "a false 409", (
         f"{CHANNEL}a_conflict_is_no_proof_that_the_channel_exists",
@@ -205,11 +215,63 @@ ROWS: tuple[Row, ...] = (
     )),
     Row("H1", "503 to everything", (
         "trunk_503", f"{TRUNKS}a_storm_of_503_takes_the_trunk_down_and_gives_every_attempt_back",
+        f"{TRUNKS}a_trunk_that_comes_back_starts_slowly_and_is_at_its_full_rate_after_half_a_minute",
         f"{TRUNKS}a_trunk_that_is_down_is_probed_once_in_half_a_minute_until_it_carries_a_call",
         f"{TRUNKS}the_second_trunk_takes_what_the_first_cannot",
     )),
     Row("H2", "a silent trunk", ("trunk_silent", f"{OUTBOUND}a_trunk_that_says_nothing_was_not_attempted")),
     Row("H3", "slow ringing, 183 only, 100 only", ("trunk_slow", "trunk_lossy")),
+    Row("H7", "603, 607, 608, 404, 604, 484", (
+        "outcomes", "tests/unit/contact_center/test_outcomes.py::test_each_sip_answer_has_its_outcome",
+    )),
+    Row("H8", "every line is taken", (
+        "caps", f"{TRUNKS}never_more_calls_than_lines_less_those_kept_for_inbound",
+        f"{TRUNKS}never_more_calls_in_a_second_than_allowed",
+        "tests/asterisk/test_trunk_lines.py::"
+        "test_campaign_own_calls_and_a_callback_never_have_more_lines_than_the_trunk",
+    )),
+    Row("I1", "every agent leaves while thirty calls ring", (
+        "agents_leave", f"{LIMITS}agents_who_all_leave_cost_nobody_the_message_and_nobody_more_is_dialled",
+    )),
+    Row("I2", "the answer rate leaps from a tenth to most", (
+        f"{STUDY}a_sudden_better_list_keeps_abandonment_under_the_limit",
+        f"{PREDICTIVE}the_answer_rate_follows_a_step_within_a_hundred_calls", "predictive",
+    )),
+    Row("I3", "the first calls of a campaign", (
+        f"{PREDICTIVE}until_twenty_live_answers_there_is_one_call_per_free_agent_and_it_says_so",
+        f"{PREDICTIVE}stored_history_stands_for_the_first_answers",
+        "tests/asterisk/test_predictive.py::test_a_predictive_campaign_learns_dials_ahead_and_keeps_what_it_learned",
+    )),
+    Row("I4", "the clock is turned, the machine sleeps", (
+        f"{CLOCK_STEPS}however_the_clock_is_turned_calls_stay_agents_times_multiplier_and_within_the_trunks_pace",
+        f"{CLOCK_STEPS}a_campaign_that_waits_for_a_lead_still_looks_when_the_clock_was_turned_back",
+        f"{CLOCK_STEPS}a_clock_turned_past_the_end_of_the_hours_stops_dialling",
+        "tests/unit/contact_center/test_roster.py::"
+        "test_a_clock_that_is_turned_makes_no_wrap_up_longer_or_shorter",
+    )),
+    Row("I5", "daylight saving both ways, days of 23 and 25 hours, half-hour zones", (
+        "tests/unit/law/test_zone_cases.py::test_a_place_is_open_and_opens_next_when_the_law_says_so",
+        "tests/properties/test_law.py::test_it_is_open_until_the_second_it_closes",
+        "tests/properties/test_law.py::test_the_next_opening_is_open_and_nothing_before_it_is",
+    )),
+    Row("I6", "an area code in two zones, a place that is not known", (
+        "tests/unit/law/test_zone_cases.py::test_a_place_is_open_and_opens_next_when_the_law_says_so",
+        "tests/properties/test_law.py::test_knowing_less_of_a_lead_never_opens_more_hours_of_the_law",
+        f"{RULES}an_unknown_state_may_be_any_of_them", f"{RULES}a_rule_holds_as_soon_as_it_does_in_one_of_two_zones",
+    )),
+    Row("I7", "the hours end while it dials", (
+        "closing", f"{LAW_LIVE}nothing_is_placed_from_two_seconds_before_the_hours_close",
+    )),
+    Row("I8", "a number is listed while it waits or rings", (
+        "do_not_call", f"{LAW}a_ringing_call_is_cancelled_within_a_second_of_its_listing",
+        f"{LIMITS}numbers_listed_around_their_dials_are_not_called_later_than_a_quarter_of_a_second_after_it",
+        f"{LAW_LIVE}a_thousand_numbers_listed_while_they_are_dialled_are_never_sent_later",
+    )),
+    Row("I9", "one person in two campaigns, written in many ways", (
+        f"{SPELLINGS}five_thousand_spellings_are_one_number_each",
+        "tests/unit/dialer/test_engine.py::test_two_campaigns_never_dial_one_number_at_once",
+        "tests/unit/store/test_law_claims.py::test_a_person_in_florida_is_called_three_times_a_day_whatever_campaign_calls_him",
+    )),
 )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The menus after a call: what callers hear of them, and what is stored, over calls that end in every way."""
+"""The menus after a call: what customers hear of them, and what is stored, over calls that end in every way."""
 
 from __future__ import annotations
 
@@ -9,16 +9,29 @@ from typing import Any
 
 from tests.asterisk.callers import MUSIC, Callers
 from tests.asterisk.floor import Floor
-from tests.lab.centre import Centre
-from tests.lab.farend.call import Call
-from tests.lab.farend.phones import Phone
+from tests.lab.centre import Centre, CommandFailed
 from tests.lab.farend.record import two_way_at
-from tests.prove.proof import Proof, Round
+from tests.lab.until import until
+from tests.prove.proof import Figure, Proof, Round
+from tests.prove.rated_calls import (
+    PLANS,
+    UNASKED,
+    VOICE,
+    Lane,
+    Plan,
+    Talk,
+    by_the_agent,
+    by_the_customer,
+    speak_as_a_party,
+)
 
 LANES, CALLS = 4, 5
-ENDINGS = ("caller", "agent", "forced", "supervisor", "agent in the menu")
-KEYS = (("2", ("Lost", None)), ("12999#", ("Sale", "29.99")), ("7", None), ("", None))
-QUIET_SECONDS = 12.0  # longer than the menu waits for a key
+GROUP = "proof"
+KEYS = (("2#", ("Lost", None)), ("12999#", ("Sale", "29.99")), ("7", None), ("", None))
+CATEGORY = 3
+LONGEST_MENU_SECONDS = 60.0
+_CATEGORY_LANES = 2  # the agents of these are asked for a category, too
+_A_MOMENT = 0.3  # what was under way when they were joined
 
 
 @dataclass(slots=True)
@@ -26,94 +39,133 @@ class _Seen:
     failures: list[str] = field(default_factory=list)
     asked_after: list[float] = field(default_factory=list)
     rated: int = 0
+    keyed: int = 0
+    heard_seconds: float = 0.0
 
 
 async def ratings_round(centre: Centre, number: int) -> Round:
-    """Some agents at once, each with one caller after the other."""
+    """Some agents at once, each with one call after the other."""
+    callers, seen = Callers(Floor(centre)), _Seen()
     if not centre.serve.is_running:
+        speak_as_a_party(callers, centre.base / "sounds")
         await centre.serve.start()
-    floor, seen = Floor(centre), _Seen()
-    callers, group = Callers(floor), f"group{number}"
-    await floor.cli("rating", "group", "add", group)
-    await floor.cli("rating", "option", "add", group, "1", "Sale", "--asks-value")
-    await floor.cli("rating", "option", "add", group, "2", "Lost")
+        await _set_up(callers)
     async with asyncio.TaskGroup() as lanes:
         for lane in range(LANES):
-            lanes.create_task(_lane(callers, group, number, lane, seen))
-    figures = {"calls": LANES * CALLS, "ratings": seen.rated, "seconds until the agent was asked": seen.asked_after}
+            lanes.create_task(_lane(callers, number, lane, seen))
+    figures: dict[str, Figure] = {
+        "calls": LANES * CALLS,
+        "ratings": seen.rated,
+        "categories keyed": seen.keyed,
+        "seconds of customers' ears": round(seen.heard_seconds),
+        "seconds until the agent was asked": seen.asked_after,
+    }
     return Round(figures, seen.failures)
 
 
-async def _lane(callers: Callers, group: str, number: int, lane: int, seen: _Seen) -> None:
-    dice, key = random.Random(100 * number + lane), f"{number:02d}{lane}"
-    queue, did, ext = f"rated{key}", f"44207946{key}9", f"4{key}"
-    await callers.queue(queue, did, rating_group=group, rating_ivr="on", force_hangup="on")
-    phone = await callers.agent(ext, queue)
-    for n in range(CALLS):
-        caller, ending = f"+4474{key}000{n:02d}", ENDINGS[(n + lane) % len(ENDINGS)]
+async def _set_up(callers: Callers) -> None:
+    cli = callers.floor.cli
+    await cli("rating", "group", "add", GROUP)
+    await cli("rating", "option", "add", GROUP, "1", "Sale", "--asks-value")
+    await cli("rating", "option", "add", GROUP, "2", "Lost")
+    await cli("category", "add", str(CATEGORY), "Asked for the address", "--value", "100")
+    await cli("queue", "add", "Outbound", f"rating_group={GROUP}", "rating_ivr=on", "force_hangup=on")
+
+
+async def _lane(callers: Callers, number: int, n: int, seen: _Seen) -> None:
+    dice = random.Random(100 * number + n)
+    lane = Lane(callers, f"{number:02d}{n}", GROUP, "code" if n < _CATEGORY_LANES else "off")
+    await lane.open()
+    for call in range(CALLS):
+        serial = (number * LANES + n) * CALLS + call
+        plan = PLANS[serial % len(PLANS)]
         try:
-            await _one(callers, phone, did, caller, ending, dice, seen)
-        except (TimeoutError, ConnectionError, AssertionError) as error:
-            seen.failures.append(f"{caller} ({ending}): {error}")
-            phone.hangup()
-        await callers.floor.until_state(ext, "idle", 30.0)
+            await _one(lane, plan, serial, dice, seen)
+        except (TimeoutError, ConnectionError, AssertionError, CommandFailed) as error:
+            seen.failures.append(f"call {serial} ({plan}): {error}")
+            for phone in (lane.phone, lane.other):
+                phone.hangup()
+        await lane.idle()
 
 
-async def _one(
-    callers: Callers, phone: Phone, did: str, number: str, ending: str, dice: random.Random, seen: _Seen
-) -> None:
-    caller = callers.call(did, number)
-    agent = await phone.incoming(10.0)
-    await caller.until_hears(phone.name, 5.0)
-    await agent.until_hears(number, 5.0)
-    await callers.talk(dice.uniform(0.8, 2.0))
+async def _one(lane: Lane, plan: Plan, serial: int, dice: random.Random, seen: _Seen) -> None:
+    callers, clock = lane.callers, lane.callers.far.clock
+    talk = await plan.begin(lane, serial)
+    await plan.then(lane, talk)
+    if talk.customer is not None:
+        await callers.talk(dice.uniform(0.5, 1.5))
     keys, wanted = dice.choice(KEYS)
-    await _end(callers, caller, agent, number, ending)
-    ended_at = callers.far.clock.now()
-    if ending == "agent":
+    ended_at = clock.now()
+    await plan.end(lane, talk)
+    keyed = None
+    if plan.end in UNASKED:
         wanted = None
     else:
-        await agent.until_hears(MUSIC, 5.0)
-        seen.asked_after.append(callers.far.clock.now() - ended_at)
-        if ending == "agent in the menu":
+        await talk.agent.until_hears(VOICE, 5.0)
+        seen.asked_after.append(clock.now() - ended_at)
+        if plan.leaves:
             wanted = None
-            agent.hangup()
-        else:
-            agent.press(keys) if keys else None
-    await caller.until_over(5.0)
-    await agent.until_over(3 * QUIET_SECONDS)
-    await callers.floor.until_state(phone.name, "idle", 5.0)
-    record = await callers.record(number)
-    found = record["rating"] and (record["rating"]["option"], record["rating"]["value"])
-    seen.rated += bool(found)
-    if found != wanted:
-        seen.failures.append(f"{number} ({ending}): rated {found}, keyed {keys!r}")
-    seen.failures += [f"{number} ({ending}): heard {x}" for x in _prompts(caller, agent)]
+            talk.agent.hangup()
+        elif keys:
+            by_menu = wanted is not None and plan.end is by_the_customer and _asks_category(lane, plan)
+            keyed = CATEGORY if by_menu else None
+            talk.agent.press(keys + (f"{CATEGORY}#" if by_menu else ""))
+    for call in (talk.customer, *talk.others, talk.agent):
+        if call is not None:
+            await call.until_over(LONGEST_MENU_SECONDS)
+    await lane.idle()
+    await _judge_record(callers, talk, wanted, keyed, f"call {serial} ({plan}, {keys!r} keyed)", seen)
+    _judge_ears(talk, plan, f"call {serial} ({plan})", seen)
 
 
-async def _end(callers: Callers, caller: Call, agent: Call, number: str, ending: str) -> None:
-    match ending:
-        case "agent":
-            agent.hangup()
-        case "forced":
-            agent.press("*2")
-        case "supervisor":
-            calls = await callers.floor.cli("call", "list", "--number", number)
-            await callers.floor.cli("call", "hangup", calls[0]["id"])
-        case _:
-            caller.hangup()
+def _asks_category(lane: Lane, plan: Plan) -> bool:
+    """A queue's callers only, and those whom it called back."""
+    return lane.category_menu != "off" and plan.begin.__name__ in ("of_the_queue", "of_a_callback")
 
 
-def _prompts(caller: Call, agent: Call) -> list[Any]:
-    """What a caller heard that is nobody's voice, once he and his agent had been joined."""
-    joined = two_way_at(caller.heard(), agent.heard())
-    return [x for x in caller.heard().heard if joined is not None and MUSIC in x.heard and x.start_at > joined + 0.3]
+async def _judge_record(
+    callers: Callers, talk: Talk, wanted: tuple[str, str | None] | None, keyed: int | None, what: str, seen: _Seen
+) -> None:
+    found: dict[str, Any] = {}
+
+    async def as_wanted() -> bool:
+        record = await callers.record(talk.number)
+        rating = record["rating"]
+        found["rating"] = rating and (rating["option"], rating["value"])
+        found["keyed"] = record["keyed"] and record["keyed"]["category"]
+        return bool(found == {"rating": wanted, "keyed": keyed})
+
+    try:
+        await until(as_wanted, 3.0, "the rating")
+    except TimeoutError:
+        seen.failures.append(f"{what}: stored {found}, wanted {wanted} and {keyed}")
+    seen.rated += bool(found["rating"])
+    seen.keyed += bool(found["keyed"])
+
+
+def _judge_ears(talk: Talk, plan: Plan, what: str, seen: _Seen) -> None:
+    """The customer hears nothing of the menu, nor do agents who are not to be asked; who is asked does."""
+    left_alone = plan.end is by_the_agent  # where both hang up at once, he may have heard the first word
+    unasked = [*talk.others, *([talk.agent] if left_alone else [])]
+    seen.failures += [f"{what}: {call.record.party} was asked" for call in unasked if call.heard().heard_of(VOICE)]
+    if talk.customer is None:
+        return
+    customer = talk.customer.heard()
+    seen.heard_seconds += customer.talk_seconds
+    seen.failures += [f"{what}: the customer heard {x}" for x in customer.heard_of(VOICE)]
+    joined = two_way_at(customer, talk.agent.heard())
+    if joined is None:
+        seen.failures.append(f"{what}: they never heard each other")
+    elif not talk.held:
+        strange = [x for x in customer.heard_of(MUSIC) if x.start_at > joined + _A_MOMENT]
+        seen.failures += [f"{what}: the customer heard {x}" for x in strange]
 
 
 PROOFS: list[Proof] = [
     Proof(
         name="ratings",
-        claim="200 calls that end in every way: no caller hears any of the menu, and what was keyed is stored",
+        claim="200 calls (callers, campaigns, own calls, callbacks, consults, transfers) that end in every way: no "
+        "customer hears any of the menu, nobody else than the last agent is asked, and what was keyed is stored",
         rounds=10,
         run=ratings_round,
         centre=lambda: Centre("ratings"),

@@ -16,7 +16,16 @@ from tests.lab.centre import ROOT, Centre
 from tests.prove.proof import Proof, Round
 
 STATE = ROOT / ".lab" / "prove.json"
-CODE = ("ari_app", "dialer", "contact_center", "agi_scripts", "asterisk_conf", "tests/lab", "tests/prove")
+CODE = (
+    "ari_app",
+    "dialer",
+    "contact_center",
+    "agi_scripts",
+    "asterisk_conf",
+    "tests/lab",
+    "tests/bench",
+    "tests/prove",
+)
 
 
 def code_hash() -> str:

@@ -9,11 +9,14 @@ from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from statistics import mean
+from typing import Self
 
 from ari_app.bridge import MOST_READY
 from ari_app.serve import ASIDE_THREADS
 from contact_center.terms import CampaignState
 from tests.lab.centre import Centre
+from tests.lab.farend.audio import AudioOptions
+from tests.lab.farend.media import Sending
 from tests.lab.farend.numbers import Behaviour, number_for, refuses, talks
 from tests.lab.until import until
 from tests.prove.books import Books
@@ -22,20 +25,41 @@ from tests.prove.proof import Figure, Proof, Round
 from tests.prove.scene import TEAM, left_over, stand
 from tests.prove.story import Story
 
-MINUTES = 60.0
-CALLS_PER_SECOND = 5.0
-AGENTS = 30  # 17 of them are busy at five calls a second
 SAMPLE_SECONDS = 10.0
 SETTLED_MINUTES = 10.0  # memory counts from then on; from the middle, where a round is shorter than twice that
 GROWTH = 0.05
 QUIET_SECONDS = 60.0
 
 
-class SoakCentre(Centre):
-    """Its trunk takes five calls a second."""
+BURST = AudioOptions(sending=Sending.BURST)  # full audio of forty talks at once is more than the far end's core
 
-    def __init__(self) -> None:
-        super().__init__("soak", settings={"trunk.main": {"max_cps": CALLS_PER_SECOND}})
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How much is dialled for how long. 17 agents are busy at five calls a second."""
+
+    name: str
+    minutes: float
+    calls_per_second: float
+    agents: int
+
+
+HOUR = Load("soak", 60.0, 5.0, 30)
+FAST = Load("soak_fast", 30.0, 10.0, 60)
+
+
+class SoakCentre(Centre):
+    """Its trunk takes so many calls a second."""
+
+    def __init__(self, load: Load) -> None:
+        super().__init__("soak", settings={"trunk.main": {"max_cps": load.calls_per_second}})
+        self._load = load
+
+    async def __aenter__(self) -> Self:
+        await super().__aenter__()
+        if self._load.calls_per_second > HOUR.calls_per_second:
+            self.far.trunk.options = self.far.phones.options = BURST
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,30 +125,30 @@ def crowd(count: int) -> list[str]:
     return [kinds[n % len(kinds)](n // len(kinds)) for n in range(count)]
 
 
-async def soak_round(centre: SoakCentre, number: int, *, minutes: float = MINUTES) -> Round:
-    """Dial for so long at five calls a second, then be quiet, and count what is there."""
-    books = await stand(centre, AGENTS)
-    campaign, numbers = f"soak-{number}", crowd(int(minutes * 60 * CALLS_PER_SECOND))
+async def soak_round(centre: SoakCentre, number: int, *, load: Load = HOUR) -> Round:
+    """Dial for so long at so many calls a second, then be quiet, and count what is there."""
+    books = await stand(centre, load.agents)
+    campaign, numbers = f"soak-{number}", crowd(int(load.minutes * 60 * load.calls_per_second))
     keys = {"multiplier": "1", "max_attempts": "1", "ring_seconds": "15", "wrap_up_seconds": "0"}
     await centre.add_campaign(campaign, numbers, team=TEAM, **keys)
     await centre.obeyed()
     before = await held(centre)
     await centre.cli("campaign", "start", campaign)
-    samples = await _samples(centre, books, campaign, minutes)
+    samples = await _samples(centre, books, campaign, load.minutes)
     failures = await left_over(centre, books)
     after = await _quiet(centre, before)
     story = Story(centre, campaign, numbers, 1)
-    failures += [*after.more_than(before), *story.faults(books), *grown(samples, minutes)]
+    failures += [*after.more_than(before), *story.faults(books), *grown(samples, load.minutes)]
     records = story.records()
     invites = sorted(r.invite_at for r in records)
     rate = len(invites) / max(invites[-1] - invites[0], 1.0)
-    if rate < CALLS_PER_SECOND * 0.95:
+    if rate < load.calls_per_second * 0.95:
         failures.append(f"only {rate:.2f} calls/s were dialled")
     books.close()
-    later = [mb for at, mb in samples if at >= _settled(minutes)]
+    later = [mb for at, mb in samples if at >= _settled(load.minutes)]
     figures: dict[str, Figure] = {
-        "minutes": minutes, "dials on the line": len(records), "talks": len(story.talks()), "calls per second": rate,
-        "MB of serve before the first call": samples[0][1], "MB when settled": later[0],
+        "minutes": load.minutes, "dials on the line": len(records), "talks": len(story.talks()),
+        "calls per second": rate, "MB of serve before the first call": samples[0][1], "MB when settled": later[0],
         "most MB afterwards": max(later), "MB at the end": later[-1],
         "held before": _told(before), "held afterwards": _told(after),
     }  # fmt: skip
@@ -179,16 +203,20 @@ def _told(what: Held) -> str:
     return ", ".join(f"{getattr(what, f.name)} {f.name}" for f in fields(what))
 
 
-def proof(minutes: float = MINUTES) -> Proof:
-    """The proof, of so many minutes."""
-    hours = "One hour" if minutes == MINUTES else f"{minutes:g} minutes"
+def proofs(minutes: float | None = None) -> list[Proof]:
+    """An hour at five calls a second and half an hour at ten; or both of so many minutes."""
+    return [_proof(load, minutes or load.minutes) for load in (HOUR, FAST)]
+
+
+def _proof(load: Load, minutes: float) -> Proof:
+    load, whole = replace(load, minutes=minutes), minutes == load.minutes
     return Proof(
-        "soak",
-        f"{hours} of dialling at five calls a second: memory of serve stays within 5 % of what it was in minute "
-        f"{_settled(minutes) / 60 + 1:g}, every call ends as on the line, and afterwards there is no channel, bridge, "
-        "task, thread, file or socket more than before the first call.",
+        load.name,
+        f"{minutes:g} minutes of dialling at {load.calls_per_second:g} calls a second: memory of serve stays within "
+        f"5 % of what it was in minute {_settled(minutes) / 60 + 1:g}, every call ends as on the line, and afterwards "
+        "there is no channel, bridge, task, thread, file or socket more than before the first call.",
         1,
-        partial(soak_round, minutes=minutes),
-        SoakCentre,
-        variant="" if minutes == MINUTES else f"{minutes:g} minutes",
+        partial(soak_round, load=load),
+        partial(SoakCentre, load),
+        variant="" if whole else f"{minutes:g} minutes",
     )

@@ -10,7 +10,6 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from contact_center.store.inbox import GATHER_SECONDS
 from tests.lab.centre import Centre
 from tests.lab.farend.record import CallRecord, Direction, Side, max_at_once_per_number, two_way_at
 from tests.lab.judge import expected
@@ -173,9 +172,9 @@ class Story:
         )
 
     def _unstored(self, record: CallRecord) -> bool:
-        """A process that was killed had no time to store his answer, and he was gone before another one looked."""
+        """A process that was killed had no time to read of his answer, and he was gone before another one looked."""
         answered = record.answered_at or 0.0
-        return any(0 <= o.began - answered < GATHER_SECONDS + AT_ONCE_SECONDS for o in self.outages)
+        return any(0 <= o.began - answered < AT_ONCE_SECONDS for o in self.outages)
 
     def _was_lost(self, record: CallRecord) -> bool:
         """It was up when Asterisk died; the far end notices such an end only later."""

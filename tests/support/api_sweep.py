@@ -23,10 +23,13 @@ KNOWN: dict[str, list[Any]] = {
     "call_id": ["call-1", "call-2", "call-3"],
     "callback_id": [*(f"cb-{n}" for n in range(40)), "call-cb-1"],
     "queue": ["support", ""],
+    "other_numbers": [[], [], ["07421 000009"], ["+447421000008", "+447421000007"]],
     "number": ["+447421000007", "+447421000008", "07421 000009", *(f"+4474210{n:05}" for n in range(300))],
     "move": ["start", "pause", "resume", "stop"],
     "code": ["SALE", "1", "DNC", "CALLBK"],
     "callback_at": ["+2h", "15:00", "2030-01-01", ""],
+    "callback_agent": ["", "", "1001"],
+    "expires_at": ["", "", "2031-01-01"],
     "key": [
         "multiplier",
         "ring_seconds",

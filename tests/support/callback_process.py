@@ -61,10 +61,10 @@ def main() -> None:
 def work(engine, callback_id: str, name: str, far_end: int) -> None:  # type: ignore[no-untyped-def]
     """One turn: claim, intent, dial, end; each in a transaction of its own."""
     now = datetime.now(UTC)
-    with writing(engine) as session:
-        if not claim_callback(session, callback_id, name, now):
-            return
     try:
+        with writing(engine) as session:
+            if not claim_callback(session, callback_id, name, now):
+                return
         with writing(engine) as session:
             n = begin_dial(session, callback_id, name, f"cw-{callback_id}-{now.timestamp()}", "1001", MOST, now)
     except NotAllowed:

@@ -17,6 +17,10 @@ class HandClock:
     def monotonic(self) -> float:
         return self._monotonic
 
+    def turn(self, seconds: float) -> None:
+        """Somebody sets the clock; no time passes."""
+        self._now += timedelta(seconds=seconds)
+
     def forward(self, seconds: float) -> None:
         self._now += timedelta(seconds=seconds)
         self._monotonic += seconds

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from tests.support.fake_ari import FakeAri
 from tests.support.fake_world import FakeChannel
@@ -42,14 +43,21 @@ def answered_by(fake: FakeAri, answerer: Answerer) -> None:
         if not fake.enter(ear, "callwright", args):
             fake.destroy(ear, 16)
 
+    listening: dict[str, int] = {}
+
     def talk_detect(channel: FakeChannel, name: str) -> None:
-        if name != "TALK_DETECT(set)":
+        if name not in ("TALK_DETECT(set)", "TALK_DETECT(remove)"):
+            return
+        turn = listening[channel.id] = listening.get(channel.id, 0) + 1
+        if name == "TALK_DETECT(remove)":
             return
         silence = int(channel.variables[name].split(",")[0]) / 1000
         for kind, seconds, lasted in heard(answerer.talks, fake.time() - (channel.answered_at or 0.0), silence):
-            fake.later(channel, seconds, lambda kind=kind, lasted=lasted: tell(channel, kind, lasted))  # type: ignore[misc]
+            fake.later(channel, seconds, partial(tell, channel, turn, kind, lasted))
 
-    def tell(channel: FakeChannel, kind: str, lasted: float) -> None:
+    def tell(channel: FakeChannel, turn: int, kind: str, lasted: float) -> None:
+        if listening[channel.id] != turn:
+            return
         more = {"duration": round(1000 * lasted)} if kind == "ChannelTalkingFinished" else {}
         fake.tell(channel, kind, channel=channel.shown(), **more)
 

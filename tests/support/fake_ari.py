@@ -63,6 +63,7 @@ class FakeAri:
         self.refuses_with: int | None = None
         self.lose_event: Callable[[Mapping[str, Any]], bool] = lambda _: False
         self.lose_reply: Callable[[str, str], bool] = lambda *_: False
+        self.hang_up_seconds = 0.0  # how long a channel's own thread takes to obey a hang-up
         self.slow: Callable[[str, str], float] = lambda *_: 0.0
         self.boots = 1
         self._far: list[tuple[str, FarEnd | Callable[[FakeChannel], FarEnd]]] = []
@@ -143,6 +144,14 @@ class FakeAri:
             refer_to["destination_channel"] = self.channels[replaces].shown()
         source = {"source_channel": channel.shown()}
         self.tell(channel, "ChannelTransfer", state="channel_progress", refer_to=refer_to, referred_by=source)
+
+    def hold(self, channel_id: str, *, on: bool = True) -> None:
+        """The party's phone puts its call on hold: who is in its bridge hears Asterisk's music meanwhile."""
+        channel = self.channels[channel_id]
+        channel.variables["CHANNEL(rtp,hold)"] = str(int(on))
+        for other in channel.bridge.members if channel.bridge is not None else ():
+            other.held = on if other is not channel else other.held
+        self.tell(channel, "ChannelHold" if on else "ChannelUnhold", channel=channel.shown())
 
     def together(self, one: str, other: str) -> bool:
         """Whether the two are in one bridge now, alive."""
@@ -271,7 +280,7 @@ class FakeAri:
         """Out of its bridge, if it is in one."""
         if channel.bridge is not None:
             channel.bridge.members.remove(channel)
-            channel.bridge = None
+            channel.bridge, channel.held = None, False
             channel.bridge_log.append((self.time(), ""))
 
     def destroy(self, channel: FakeChannel, cause: int, tech_cause: int | None = None, dial: str = "") -> None:

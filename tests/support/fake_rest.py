@@ -53,6 +53,7 @@ class FakeRest(FakeSounds):
             ("POST", "channels/([^/]+)/dial", self._dial),
             ("POST", "channels/([^/]+)/continue", self._continue),
             ("GET", "channels/([^/]+)/variable", self._get_variable),
+            ("GET", "channels/([^/]+)/rtp_statistics", self._rtp),
             ("POST", "channels/([^/]+)/snoop/([^/]+)", self._snoop),
             ("POST", "channels/([^/]+)/play", self._whisper),
             ("POST", "channels/([^/]+)/play/([^/]+)", self._play_channel),
@@ -204,6 +205,8 @@ class FakeRest(FakeSounds):
     def _originate(self, params: Params) -> Any:
         if params.get("originator") and params.get("formats"):
             raise No(400, "Originator and formats can't both be specified")
+        if params.get("originator") and params["originator"] not in self.fake.channels:
+            raise No(400, "Provided originator channel was not found")
         channel = self._new(params)
         shown = channel.shown()
         self._ring_out(channel, float(params.get("timeout", 30)), self._answered_out)
@@ -278,7 +281,15 @@ class FakeRest(FakeSounds):
         channel = self._channel(channel_id)
         reasons = {"busy": 17, "congestion": 34, "no_answer": 19, "rejected": 21}
         cause = int(params.get("reason_code") or reasons.get(params.get("reason", ""), 16))
-        self.fake.destroy(channel, cause, dial="NOANSWER" if channel.state != "Up" else "")
+        channel.cause = cause  # of two, the later one's, until the channel's own thread obeys
+
+        def obey() -> None:
+            self.fake.destroy(channel, channel.cause, dial="NOANSWER" if channel.state != "Up" else "")
+
+        if self.fake.hang_up_seconds:
+            self.fake.later(channel, self.fake.hang_up_seconds, obey)
+        else:
+            obey()
 
     def _answer(self, channel: FakeChannel) -> None:
         channel.state = "Up"
@@ -314,10 +325,18 @@ class FakeRest(FakeSounds):
         channel.variables[name] = value
         self.fake.on_variable(channel, name)
 
+    def _rtp(self, _: Params, channel_id: str) -> Any:
+        channel = self._stasis(channel_id)
+        now = asyncio.get_running_loop().time()
+        until = now if channel.quiet_at is None else min(now, channel.quiet_at)
+        return {"rxcount": round(50 * (until - channel.created))}
+
     def _get_variable(self, params: Params, channel_id: str) -> Any:
         channel = self.fake.channels.get(channel_id)
         if channel is None:
             raise No(404, "Provided channel was not found")
+        if params["variable"] == "CHANNEL(rtp,hold)":
+            return {"value": channel.variables.get("CHANNEL(rtp,hold)", "0")}
         if params["variable"] not in channel.variables:
             raise No(404, "Provided variable was not found")
         return {"value": channel.variables[params["variable"]]}

@@ -41,6 +41,7 @@ BY_NAME = {
     "short": FarEnd(rings_after=None, answers_after=0.01, hangs_up_after=0.6),
     "keys": FarEnd(rings_after=None, answers_after=0.01, keys=((1.0, "1"), (1.3, "2"), (1.6, "#"))),
     "talk": ANSWERS,
+    "speaks": ANSWERS,
 }
 """The far ends the real Asterisk of the contract tests has too, as PJSIP/NAME@trunk."""
 
@@ -98,6 +99,7 @@ class FakeChannel:
     moh: bool = False
     ringback: bool = False
     held: bool = False
+    quiet_at: float | None = None
     muted: set[str] = field(default_factory=set)
     playing: list[FakePlayback] = field(default_factory=list)
     recording: FakeRecording | None = None

@@ -65,6 +65,14 @@ class VirtualClockLoop(asyncio.SelectorEventLoop):
         finally:
             self._threads -= 1
 
+    def hold(self) -> None:
+        """Time stands still until as many calls of `release`: somebody works for this loop whom it cannot see."""
+        self._threads += 1
+
+    def release(self) -> None:
+        """He is done."""
+        self._threads -= 1
+
     def _thread_ended(self, _: object) -> None:
         self._threads -= 1
 

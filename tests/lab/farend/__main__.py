@@ -14,6 +14,7 @@ from tests.lab.farend.control import Commands, serve_stream
 from tests.lab.farend.media import Sending
 from tests.lab.farend.transaction import Address
 from tests.lab.farend.world import FarEnd
+from tests.lab.process import seldom_look_for_garbage
 
 
 def address(text: str) -> Address:
@@ -97,6 +98,7 @@ async def run(options: argparse.Namespace) -> None:
 def main() -> int:
     """Run it; 1 with one sentence when an address is taken."""
     options = _parser().parse_args()
+    seldom_look_for_garbage()
     try:
         asyncio.run(run(options))
     except OSError as error:

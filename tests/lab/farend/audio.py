@@ -123,7 +123,7 @@ class Audio:
             stream.sender.frame = frame
             stream.sender.play(queue)
             if self.options.sending is Sending.BURST:
-                stream.send_until = self._media.clock.now() + stream.burst_seconds
+                stream.to_send = stream.burst
         self._mute()
 
     def press(self, digits: str, seconds: float = 0.1) -> None:

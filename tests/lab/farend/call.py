@@ -10,6 +10,7 @@ import asyncio
 import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from tests.lab.farend import sdp
 from tests.lab.farend.audio import Audio, AudioOptions, Voice
@@ -188,13 +189,18 @@ class Call:
             self.audio.accept(response.body)
         return response.code if response is not None else 408
 
-    async def refer(self, target: str, deadline: float = 5.0) -> int:
+    async def refer(self, target: str, deadline: float = 5.0, *, replaces: Call | None = None) -> int:
         """Ask Asterisk to transfer the other side to `target` (number or URI); the code of the REFER.
 
+        `replaces`: another call of this party, whose other side is meant (attended transfer).
         When a NOTIFY then tells of success the call is hung up, as phones do.
         """
         host, port = self.dialog.first_hop
         uri = target if target.startswith("sip:") else f"sip:{target}@{host}:{port}"
+        if replaces is not None:
+            other = replaces.dialog
+            tags = f"to-tag={other.remote_tag};from-tag={other.local_tag}"
+            uri += "?Replaces=" + quote(f"{other.call_id};{tags}", safe="")
         extra = (
             ("refer-to", f"<{uri}>"),
             ("referred-by", f"<sip:{self.dialog.own_user}@{self.agent.address[0]}>"),

@@ -111,6 +111,17 @@ class Commands:
         plan = read_script(script) if script is not None else None
         return self._keep(self._world.trunk.call(did, caller, display=display, script=plan))
 
+    async def call_in_all(self, calls: list[tuple[float, str, str]], script: Any = None) -> int:
+        """Customers call: seconds from now, DID and number of each, in order of time. How many, after the last."""
+        plan = read_script(script) if script is not None else None
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        for after, did, caller in calls:
+            if (wait := began + after - loop.time()) > 0:
+                await asyncio.sleep(wait)
+            self._world.trunk.call(did, caller, script=plan)
+        return len(calls)
+
     async def next_call(self, phone: str, deadline: float = 10.0) -> str:
         """Wait for the phone's next incoming call; its id."""
         return self._keep(await self._phone(phone).incoming(deadline))

@@ -19,7 +19,8 @@ from tests.lab.farend.hearing import Ear
 from tests.lab.farend.tones import FRAME, Pairs, Sound, classify
 
 PHASES = 4
-STEP_SECONDS = 0.02 / PHASES
+PACKET_SECONDS = 0.02
+STEP_SECONDS = PACKET_SECONDS / PHASES
 SO_TIMESTAMPNS = 35
 STAMP = struct.Struct("@qq")
 KNOWN_SOUNDS = 20_000
@@ -58,8 +59,8 @@ class Stream:
         self.dtmf: list[tuple[str, float, float]] = []
         self.on_digit: Callable[[str], None] | None = None
         self.on_heard: Callable[[], None] | None = None
-        self.burst_seconds = burst_seconds
-        self.send_until = float("inf")
+        self.burst = round(burst_seconds / PACKET_SECONDS)
+        self.to_send = float("inf")  # packets; by the clock a far end that stood still would have sent none
         self._event_timestamp: int | None = None
         self._sequence: int | None = None
 
@@ -106,8 +107,8 @@ class Stream:
     def hear(self, at: float, sound: Sound) -> None:
         """What a frame turned out to hold."""
         if self.ear is not None and self.ear.feed(at, sound):
-            if self.send_until != float("inf"):
-                self.send_until = max(self.send_until, at + self.burst_seconds)
+            if self.to_send != float("inf"):
+                self.to_send = self.burst
             if self.on_heard is not None:
                 self.on_heard()
 
@@ -157,13 +158,10 @@ class Media:
         """Send from now on: the first packet at once, the next ones every 20 ms."""
         self.stop_sending(stream)
         stream.sender = sender
-        now = self.clock.now()
-        stream.send_until = {
-            Sending.FULL: float("inf"), Sending.BURST: now + stream.burst_seconds, Sending.OFF: 0.0,
-        }[sending]  # fmt: skip
+        stream.to_send = {Sending.FULL: float("inf"), Sending.BURST: stream.burst, Sending.OFF: 0.0}[sending]
         stream.phase = self._phase
         self._senders[self._phase][stream.sock.fileno()] = stream
-        self._send(stream, now)
+        self._send(stream)
 
     def stop_sending(self, stream: Stream) -> None:
         """Send nothing more; listening goes on."""
@@ -208,19 +206,19 @@ class Media:
             self._next = now  # too late to catch up without a burst
         while self._next <= now:
             self._phase = (self._phase + 1) % PHASES
-            at = self.clock.now()
             for stream in list(self._senders[self._phase].values()):
-                self._send(stream, at)
+                self._send(stream)
             self._next += STEP_SECONDS
         if self._streams:
             self._timer = loop.call_at(self._next, self._tick)
 
-    def _send(self, stream: Stream, now: float) -> None:
+    def _send(self, stream: Stream) -> None:
         sender = stream.sender
-        if sender is None or stream.remote is None or (now > stream.send_until and not sender.busy):
+        if sender is None or stream.remote is None or (stream.to_send <= 0 and not sender.busy):
             return
         packet = sender.packet()
         if packet is not None:
+            stream.to_send -= 1
             try:
                 stream.sock.sendto(packet, stream.remote)
             except OSError:

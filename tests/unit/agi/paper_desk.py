@@ -38,12 +38,18 @@ class PaperDesk:
     changes: list[tuple[str, str, str]] = field(default_factory=list)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     failure: Exception | None = None
+    has_dead_line: bool = False
+    looked_at: list[str] = field(default_factory=list)
 
     def by_endpoint(self, endpoint: str) -> AgentCard | None:
         return next((c for c in self.cards.values() if c.endpoint == endpoint), None)
 
     def calling(self, endpoint: str, channel_id: str) -> AbstractContextManager[None]:
         return nullcontext()
+
+    async def end_old_line(self, ext: str, /) -> bool:
+        self.looked_at.append(ext)
+        return self.has_dead_line
 
     async def go_online(self, ext: str, *, by: str) -> AgentCard:
         return self._change("online", ext, AgentStatus.ONLINE, by)

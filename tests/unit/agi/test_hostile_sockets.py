@@ -15,6 +15,8 @@ from tests.unit.agi.paper_asterisk import PaperAsterisk, header, obedient
 from tests.unit.agi.paper_desk import PaperDesk
 from tests.unit.waiting import until
 
+pytestmark = pytest.mark.clock
+
 BIND = "127.64.0.3:0"
 
 

@@ -122,3 +122,19 @@ async def test_a_script_that_fails_leaves_the_call_to_the_dialplan(failure: Exce
         commands = await PaperAsterisk().call(agi.bind, header("agent_online", "1001"))
     assert commands == ["SET VARIABLE CALLWRIGHT_RESULT error"]
     assert ran == [("agent_online", "error")]
+
+
+async def test_code_45_of_a_phone_whose_open_line_is_dead_puts_its_agent_on_line_again() -> None:
+    desk = PaperDesk({"1001": card(status=AgentStatus.ONLINE)}, has_dead_line=True)
+    commands = await dial(desk, "agent_online", "1001")
+    assert desk.changes == []
+    assert 'STREAM FILE callwright/agent-online ""' in commands
+    desk = PaperDesk({"1001": card(status=AgentStatus.PAUSED)}, has_dead_line=True)
+    await dial(desk, "agent_online", "1001")
+    assert desk.changes == [("online", "1001", "phone")]
+
+
+async def test_code_46_ends_an_open_line_that_is_dead() -> None:
+    desk = PaperDesk({"1001": card(status=AgentStatus.ONLINE)})
+    await dial(desk, "agent_pause", "1001")
+    assert (desk.looked_at, desk.changes) == (["1001"], [("pause", "1001", "phone")])

@@ -12,6 +12,8 @@ from contact_center.errors import UsageError
 from tests.unit.ami.paper_ami import error, event, healthy, paper_ami, success
 from tests.unit.waiting import until
 
+pytestmark = pytest.mark.clock
+
 RECORD = {"Queue": "sales", "Event": "ENTERQUEUE", "Uniqueid": "c1", "Interface": "NONE", "Message": "|1|2"}
 
 

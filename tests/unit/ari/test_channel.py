@@ -123,6 +123,20 @@ async def test_an_originate_nobody_can_tell_about_is_uncertain_and_is_hung_up_wh
 
 
 @on_virtual_clock
+async def test_a_second_hang_up_before_the_first_came_to_pass_does_not_change_why() -> None:
+    fake = FakeAri()
+    fake.far("PJSIP/1", FarEnd(rings_after=0.1))
+    fake.hang_up_seconds = 0.05
+    async with live_client(fake) as ari:
+        channel = ari.channel("c1")
+        await channel.originate("PJSIP/1", ring_seconds=20)
+        await channel.hang_up(reason_code=34)
+        await channel.hang_up()
+        await channel.hang_up(reason_code=17)
+        assert (await channel.left()).cause == 34
+
+
+@on_virtual_clock
 async def test_an_uncertain_channel_that_never_shows_is_given_up() -> None:
     fake = FakeAri()
     async with live_client(fake) as ari:

@@ -56,11 +56,11 @@ async def test_without_speech_of_the_group_the_options_are_not_said(tmp_path: Pa
 
 async def test_asterisks_own_sounds_stand_in_and_a_recording_of_the_site_replaces_any_of_them(tmp_path: Path):
     made = prompts(tmp_path, "", [])
-    assert made.options(GROUP, "en") == ("sound:vm-press", "digits:1", "sound:vm-press", "digits:4")
+    assert made.options(GROUP, "en") == ("sound:vm-press", "sound:digits/1", "sound:vm-press", "sound:digits/4")
     assert all(made.word(word, "en") for word in Word)
     own = tmp_path / "own" / "en"
     own.mkdir(parents=True)
     for name in ("rate_this_call", "rating_4"):
         (own / f"{name}.wav").write_bytes(b"")
     assert made.word(Word.RATE, "en") == (f"sound:{own / 'rate_this_call'}",)
-    assert made.options(GROUP, "en") == ("sound:vm-press", "digits:1", f"sound:{own / 'rating_4'}")
+    assert made.options(GROUP, "en") == ("sound:vm-press", "sound:digits/1", f"sound:{own / 'rating_4'}")

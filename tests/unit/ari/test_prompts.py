@@ -11,6 +11,7 @@ import pytest
 from ari_app.channel import Channel
 from ari_app.client import AriClient
 from ari_app.errors import HungUp
+from ari_app.media import Digit
 from ari_app.prompts import Collected, CollectSeconds, Match, Stop, collect, one_of, play, up_to_hash
 from tests.support.ari import live_client, until
 from tests.support.fake_ari import FakeAri
@@ -152,6 +153,25 @@ async def test_collecting_ends_in_hung_up_when_the_party_leaves() -> None:
 
 
 @on_virtual_clock
+async def test_a_party_who_leaves_as_its_prompt_ends_leaves_no_error_behind() -> None:
+    fake, errors = FakeAri(), []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: errors.append(context["message"]))
+    async with caller_of(fake) as (_, caller):
+        with caller.listen_dtmf() as keys:
+
+            def at_once() -> None:
+                keys.put(None)
+                for playback in list(caller._playbacks):
+                    playback.finish("gone")
+
+            asyncio.get_running_loop().call_later(1.0, at_once)
+            with pytest.raises(HungUp):
+                await collect(caller, "sound:menu", match=one_of("1"), keys=keys)
+        await asyncio.sleep(0.1)
+    assert errors == []
+
+
+@on_virtual_clock
 async def test_a_prompt_through_a_bridge_is_heard_by_both_and_blocks_nobody() -> None:
     fake = FakeAri()
     async with caller_of(fake) as (ari, caller), ari.bridge("b") as bridge:
@@ -181,3 +201,21 @@ async def test_joining_a_bridge_ends_the_sound_that_would_hold_it_up() -> None:
 )  # fmt: skip
 def test_three_to_four_digits_and_a_hash(digits: str, verdict: Match) -> None:
     assert up_to_hash(4, least=3)(digits) is verdict
+
+
+@on_virtual_clock
+async def test_a_key_in_the_moment_in_which_the_prompt_ends_is_taken_and_no_time_runs_any_more() -> None:
+    fake, wrong = FakeAri(), list[object]()
+    asyncio.get_running_loop().set_exception_handler(lambda _, what: wrong.append(what))
+    async with caller_of(fake) as (ari, caller):
+        with caller.listen_dtmf() as keys:
+
+            def both_at_once() -> None:
+                [playback] = ari.playbacks.values()
+                keys.put(Digit("1", ari.now()))
+                playback.finished.happen("done", ari.now())
+
+            asyncio.get_running_loop().call_later(1.0, both_at_once)
+            assert await collect(caller, "sound:menu", match=one_of("1"), keys=keys) == Collected("1", Stop.COMPLETE)
+            await asyncio.sleep(1)
+    assert wrong == []

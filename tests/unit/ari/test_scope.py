@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import re
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -15,10 +14,12 @@ from ari_app.channel import Channel
 from ari_app.client import AriClient
 from ari_app.errors import AriError, HungUp, NoAnswer
 from ari_app.prompts import play
-from ari_app.scope import finish, until_hangup
+from ari_app.scope import at_once, finish, until_hangup
 from tests.support.ari import live_client, until
 from tests.support.fake_ari import FakeAri, FarEnd
 from tests.support.virtual_clock import on_virtual_clock, run_virtual
+
+pytestmark = pytest.mark.clock
 
 
 async def arrived(ari: AriClient, fake: FakeAri, name: str) -> Channel:
@@ -54,6 +55,43 @@ async def test_a_scope_around_a_channel_that_has_gone_does_not_begin() -> None:
             async with until_hangup(caller):
                 began = True
         assert not began
+
+
+@on_virtual_clock
+async def test_what_runs_at_once_lasts_as_long_as_the_longest_and_each_failure_is_told() -> None:
+    loop = asyncio.get_running_loop()
+
+    async def fails(after: float) -> None:
+        await asyncio.sleep(after)
+        raise ValueError(f"{after:g}")
+
+    began = loop.time()
+    ends = await at_once(fails(1.0), asyncio.sleep(3.0), fails(2.0))
+    assert [str(end) for end in ends] == ["1", "None", "2"]
+    assert loop.time() - began == pytest.approx(3.0, abs=0.01)
+    assert await at_once(asyncio.sleep(1.0)) == [None]
+
+
+@on_virtual_clock
+async def test_a_cancel_strikes_all_that_runs_at_once_and_goes_on_when_all_have_ended() -> None:
+    ended: list[str] = []
+
+    async def lasts(name: str) -> None:
+        try:
+            await asyncio.sleep(10.0)
+        except asyncio.CancelledError:
+            await asyncio.sleep(0.5)
+            ended.append(name)
+            raise
+
+    for own_seconds in (10.0, 0.1):
+        ended.clear()
+        task = asyncio.create_task(at_once(asyncio.sleep(own_seconds), lasts("one"), lasts("two")))  # type: ignore[arg-type]
+        await asyncio.sleep(1.0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert ended == ["one", "two"]
 
 
 @on_virtual_clock
@@ -332,34 +370,3 @@ def test_pairs_of_strikes_leave_no_leg_no_bridge_and_one_record() -> None:
         second = first if rng.random() < 0.3 else first + rng.uniform(0, 0.02)
         pair.append((second, rng.choice(["hang_up", "shutdown", "agent"])))
         run_virtual(one_life(pair))
-
-
-@pytest.mark.parametrize("lost", ["POST channels", "POST bridges", "DELETE channels/.*", "POST bridges/.*/addChannel"])
-def test_a_reply_lost_at_any_command_leaves_nothing_behind(lost: str) -> None:
-    def lose(fake: FakeAri) -> None:
-        losses = iter([True])
-        fake.lose_reply = lambda method, path: bool(re.fullmatch(lost, f"{method} {path}") and next(losses, False))
-
-    ending = run_virtual(one_life([(LIFE_SECONDS * 3, "hang_up")], lose))
-    assert ending
-
-
-def test_events_lost_at_random_are_made_good_by_the_next_connect() -> None:
-    async def life(seed: int) -> None:
-        fake, rng = scripted(), random.Random(seed)
-        async with live_client(fake) as ari:
-            world = World(fake, ari)
-            caller = await arrived(ari, fake, "caller")
-            task = asyncio.create_task(a_call(world, caller))
-            fake.lose_event = lambda event: event["type"] != "ChannelUserevent" and rng.random() < 0.3
-            await asyncio.sleep(LIFE_SECONDS)
-            fake.lose_event = lambda _: False
-            fake.drop_sockets()
-            await ari.until_live()
-            fake.hang_up("caller")
-            await asyncio.wait([task], timeout=60)
-            assert task.done()
-            await until(lambda: not fake.channels and not ari.channels, within=90)
-
-    for seed in range(60):
-        run_virtual(life(seed))

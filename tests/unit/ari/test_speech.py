@@ -47,6 +47,15 @@ def command(tmp_path: Path) -> str:
     return f"{shlex.quote(sys.executable)} {shlex.quote(str(script))} {{file}} {{text}} {{language}}"
 
 
+async def test_a_single_word_is_spoken_where_it_is_written_as_one(tmp_path: Path, command: str):
+    desk = Desk(tmp_path / "sounds", command)
+    for word in ("Welcome", "Velkommen"):
+        assert desk.prompts.message("greeting", word, "da") == ()
+    await desk.made()
+    assert all(desk.prompts.message("greeting", word, "da") for word in ("Welcome", "Velkommen"))
+    assert desk.prompts.message("greeting", "hello-world", "da") == ("sound:hello-world",)
+
+
 async def test_words_are_spoken_once_and_played_from_then_on(tmp_path: Path, command: str):
     desk = Desk(tmp_path / "sounds", command)
     words = "Hello, you have reached us; {voice} $(rm -rf /) 'quoted'"
@@ -82,6 +91,7 @@ async def test_the_name_of_a_sound_is_played_as_it_is_and_a_recording_of_the_sit
     desk = Desk(tmp_path, "")
     assert desk.prompts.message("greeting", "custom/hello", "en") == ("sound:custom/hello",)
     assert desk.prompts.message("greeting", "sound:hello", "en") == ("sound:hello",)
+    assert desk.prompts.message("greeting", "sound:Hello", "en") == ("sound:Hello",)
     assert desk.prompts.message("greeting", "", "en") == ()
     own = tmp_path / "own" / "en" / "greeting.wav"
     own.parent.mkdir(parents=True)

@@ -81,7 +81,7 @@ def test_bad_agents_are_refused_in_one_sentence(cli: Cli) -> None:
         ("1001", "--name", "Ann", "--endpoint", "SIP/1001"),
         ("1001", "--name", "Ann", "--endpoint", "PJSIP/1001,evil"),
         ("1001", "--name", "Ann", "--endpoint", "PJSIP/callwright-trunk-main"),
-        ("1001", "--name", "Ann", "--team", "a b"),
+        ("1001", "--name", "Ann", "--team", "a/b"),
         ("1001", "--name", "Ann", "--connect", "always"),
     ):
         cli.refused(2, "agent", "add", *words)

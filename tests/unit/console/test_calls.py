@@ -170,6 +170,23 @@ def test_an_export_of_calls_is_safe_for_spreadsheets(spring: Cli) -> None:
     assert rows[0]["caller_number"] == ANN
 
 
+def test_an_export_of_calls_has_rating_categories_value_and_scores(spring: Cli) -> None:
+    rated = {
+        "rating": {"option": "Sale", "value": "250.00", "history": []},
+        "categories": [{"number": 3, "name": "Complaint", "value": "0"}, {"number": 5, "name": "Order", "value": "20"}],
+        "explicit_value": "250.00",
+        "call_score": 4,
+        "agent_score": 5,
+    }
+    add_call(spring, "call-2", started_at=START + timedelta(days=1), record=rated)
+    file = spring.folder / "calls.csv"
+    spring.ok("call", "export", file)
+    plain, row = csv.DictReader(io.StringIO(file.read_bytes().decode(), newline=""))
+    names = ("rating", "rating_value", "categories", "value", "call_score", "agent_score")
+    assert [row[name] for name in names] == ["Sale", "250.00", "3 Complaint, 5 Order", "250.00", "4", "5"]
+    assert {plain[name] for name in names} == {""}
+
+
 def test_a_disposition_closes_the_lead(spring: Cli) -> None:
     assert spring.json("call", "dispose", "call-1", "SALE")["disposition"] == "SALE"
     assert (lead(spring)["state"], lead(spring)["disposition"]) == ("done", "SALE")
@@ -244,9 +261,12 @@ def test_a_lead_on_the_line_is_disposed_before_its_call_ends(spring: Cli) -> Non
     with spring.writing() as session:
         session.scalars(select(Lead)).one().state = "talking"
         call = session.get_one(Call, "call-1")
-        call.ended_at, call.disposition, call.record = None, "", {}
-    spring.ok("call", "dispose", "call-1", "SALE")
+        call.ended_at, call.disposition, call.record, call.timeline = None, "", {}, []
+        session.scalars(select(Attempt)).one().answered_at = START
+    told = spring.json("call", "dispose", "call-1", "SALE")
     assert lead(spring)["state"] == "done"
+    assert told["attempts"] == spring.json("call", "show", "call-1")["attempts"] != []
+    assert told["timeline"] != []
 
 
 @pytest.mark.parametrize(
@@ -285,6 +305,9 @@ def test_only_a_running_serve_can_hang_up(spring: Cli) -> None:
     with spring.reading() as session:
         row = session.scalars(select(Control).where(Control.action == "hangup")).one()  # type: ignore[arg-type]
     assert (row.entity, row.entity_id, row.payload) == ("call", "call-2", {"call_id": "call-2"})
+    spring.ok("agent", "add", "1001", "--name", "Ann Lee")
+    assert "does not talk in call call-2" in spring.refused(1, "call", "hangup", "call-2", "--agent", "1001")
+    spring.refused(3, "call", "hangup", "call-2", "--agent", "9999")
 
 
 def test_a_recording_is_paused_and_goes_on_by_a_running_serve_where_there_is_one(spring: Cli) -> None:
@@ -324,6 +347,8 @@ def test_call_place_asks_a_running_serve_and_refuses_what_must_not_be_called(spr
         ann = session.scalars(select(Agent).where(Agent.ext == "1001")).one()  # type: ignore[arg-type]
         ann.state = AgentState.TALKING
     assert "has a call" in spring.refused(1, "call", "place", "1001", ANN)
+    spring.served = False
+    assert "No serve is running" in spring.refused(4, "call", "place", "1001", ANN)
 
 
 def test_call_place_obeys_the_prefixes_that_the_trunk_allows(spring: Cli) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy import select, text
 from contact_center.models import Attempt, Audit, Call, Lead, Outbox
 from contact_center.models_callbacks import Callback
 from contact_center.store.claims import claim
+from contact_center.store.engine import writing
 from contact_center.terms import CallKind
 from tests.unit.console.support import Cli
 
@@ -44,6 +45,9 @@ def test_a_lead_is_added_with_priority_zone_and_fields(spring: Cli) -> None:
         "timezones": ["Europe/Paris"],
         "reason": None,
         "closed_at": None,
+        "callback_at": None,
+        "callback_agent": None,
+        "expires_at": None,
     }
 
 
@@ -78,6 +82,49 @@ def test_leads_are_listed_by_filter_sort_and_limit(spring: Cli) -> None:
     spring.refused(3, "lead", "show", "99")
 
 
+def test_leads_that_came_to_an_end_are_recycled_by_what_they_came_to(spring: Cli) -> None:
+    used_up, asked = "all attempts are used up", "all 2 attempts used"
+    ends = [
+        ("closed", "busy", used_up),
+        ("closed", "missed", asked),
+        ("closed", "invalid_number", "the number does not exist"),
+        ("done", "NI", ""),
+        ("done", "connected", ""),
+        ("dnc", "busy", "on the do-not-call list"),
+        ("due", "busy", ""),
+    ]
+    for n, _ in enumerate(ends):
+        spring.ok("lead", "add", "spring", f"+4420794600{n:02d}")
+    with writing(spring.engine) as session:
+        for lead, (state, disposition, reason) in zip(session.scalars(select(Lead)), ends, strict=True):
+            lead.state, lead.disposition, lead.reason, lead.attempts = state, disposition, reason, 2
+
+    def fresh() -> list[int]:
+        return [d["id"] for d in spring.json("lead", "list", "--state", "due") if d["attempts"] == 0]
+
+    assert spring.json("lead", "recycle", "spring") == {"campaign": "spring", "recycled": 2}
+    assert fresh() == [1, 2]
+    words = ("--disposition", "ni", "--disposition", "invalid_number")
+    assert spring.json("lead", "recycle", "spring", *words)["recycled"] == 2
+    assert fresh() == [1, 2, 3, 4]
+    lead = spring.json("lead", "show", "1")
+    assert (lead["reason"], lead["closed_at"], lead["disposition"]) == ("recycled", None, "busy")
+    assert lead["next_attempt_at"] is not None
+    assert spring.json("lead", "recycle", "spring", "--disposition", "nothing")["recycled"] == 0
+    spring.refused(3, "lead", "recycle", "nowhere")
+
+
+def test_more_leads_than_one_transaction_takes_are_recycled_once_each(spring: Cli) -> None:
+    rows = "".join(f"+4420794{n:05d}\n" for n in range(60000, 61201))
+    file = spring.folder / "many.csv"
+    file.write_text(f"phone\n{rows}")
+    found = spring.json("lead", "import", "spring", file)["imported"]
+    with writing(spring.engine) as session:
+        session.execute(text("UPDATE lead SET state = 'done', disposition = 'busy'"))
+    assert spring.json("lead", "recycle", "spring", "--disposition", "busy")["recycled"] == found > 1000
+    assert spring.json("campaign", "show", "spring")["leads"]["due"] == found
+
+
 def test_an_export_has_no_formula_and_can_be_imported_again(spring: Cli) -> None:
     evil = ["=1+1", "+1-1", "-2", "@SUM(A1)", "\tx", "\rx", "plain", "'quoted", 'a"b,c']
     for n, value in enumerate(evil):
@@ -94,6 +141,28 @@ def test_an_export_has_no_formula_and_can_be_imported_again(spring: Cli) -> None
     spring.ok("lead", "import", "again", file)
     leads = spring.json("lead", "list", "--campaign", "again")
     assert [d["fields"]["note"] for d in leads] == evil
+
+
+def test_an_export_of_leads_that_are_due_can_be_imported_again(spring: Cli) -> None:
+    spring.ok("lead", "add", "spring", ANN)
+    with writing(spring.engine) as session:
+        past = {"past": "2026-03-02 12:00:00.000000"}
+        session.execute(text("UPDATE lead SET state = 'due', next_attempt_at = :past, callback_at = :past"), past)
+    file = spring.folder / "due.csv"
+    spring.ok("lead", "export", file)
+    spring.ok("campaign", "add", "again", "--mode", "power")
+    assert spring.json("lead", "import", "again", file)["imported"] == 1
+
+
+def test_a_field_that_is_named_as_a_column_of_the_lead_has_a_column_of_its_own(spring: Cli) -> None:
+    spring.ok("lead", "add", "spring", ANN, "state=NY", "reason=moved", "field_state=old")
+    [row] = csv.DictReader(io.StringIO(spring.ok("lead", "export"), newline=""))
+    assert (row["state"], row["reason"]) == ("new", "")
+    assert (row["field_state"], row["field_field_state"], row["field_reason"]) == ("old", "NY", "moved")
+    file = spring.folder / "own.csv"
+    spring.ok("lead", "export", file)
+    spring.ok("campaign", "add", "again", "--mode", "power")
+    spring.ok("lead", "import", "again", file)
 
 
 def test_an_export_to_stdout_is_csv_alone(spring: Cli) -> None:

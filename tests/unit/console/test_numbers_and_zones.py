@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contact_center.console.moments import instant
+from contact_center.console.moments import instant, past_instant, stretch
 from contact_center.errors import UsageError
 from contact_center.numbers import dialable, mask, normalise
 from contact_center.terms import NumberCheck
@@ -178,3 +178,22 @@ def test_instants_as_people_type_them() -> None:
     for text in ("", "soon", "25:00", "2026-13-01", "+soon", "+999999999d", "9999999-01-01"):
         with pytest.raises(UsageError, match="--from"):
             instant(text, "Europe/London", now, "--from")
+
+
+@pytest.mark.parametrize(
+    ("text", "at"),
+    [
+        ("08:00", "2026-03-03T08:00Z"),
+        ("12:00", "2026-03-03T12:00Z"),
+        ("22:00", "2026-03-02T22:00Z"),
+        ("-90m", "2026-03-03T10:30Z"),
+        ("+1h", "2026-03-03T13:00Z"),
+        ("2026-03-03 15:00", "2026-03-03T15:00Z"),
+    ],
+)
+def test_a_stretch_that_is_looked_back_at_begins_at_the_last_such_time(text: str, at: str) -> None:
+    noon = datetime(2026, 3, 3, 12, tzinfo=UTC)
+    assert past_instant(text, "Europe/London", noon, "--from") == datetime.fromisoformat(at)
+    assert stretch("08:00", "", "Europe/London", noon).since == noon - timedelta(hours=4)
+    with pytest.raises(UsageError, match="or -90m is wanted"):
+        past_instant("yesterday", "Europe/London", noon, "--from")

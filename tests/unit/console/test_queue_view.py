@@ -102,3 +102,20 @@ def test_agents_have_skills_and_penalties(support: Cli) -> None:
     support.refused(2, "agent", "set", "1001", "penalties=support:-1")
     support.ok("agent", "set", "1001", "skills=", "penalties=")
     assert "skills" not in support.json("agent", "show", "1001")
+
+
+def test_the_queue_of_own_calls_is_shown_and_set_without_being_added(cli: Cli) -> None:
+    assert cli.json("queue", "show", "Outbound")["figures"]["queued"] == 0
+    assert cli.json("call", "list", "--queue", "Outbound") == []
+    assert cli.json("queue", "set", "Outbound", "wrap_up_seconds=20")["options"]["wrap_up_seconds"] == 20
+    assert cli.json("queue", "set", "Outbound", "record=on")["options"]["wrap_up_seconds"] == 20
+    assert [queue["name"] for queue in cli.json("queue", "list")] == ["Outbound"]
+    assert "no queue 'outbound'" in cli.refused(3, "queue", "show", "outbound")
+
+
+def test_names_and_hours_over_midnight_are_taken_as_they_are_written(cli: Cli) -> None:
+    made = cli.json("queue", "add", "Продажи", "--did", "442079460018", "hours=22:00-06:00")
+    assert (made["name"], made["options"]["hours"]) == ("Продажи", "22:00-06:00")
+    assert cli.json("queue", "show", "Продажи")["name"] == "Продажи"
+    cli.ok("campaign", "add", "Весна", "--mode", "power", "hours=mon-fri 22:00-06:00")
+    assert cli.json("campaign", "show", "Весна")["name"] == "Весна"

@@ -121,7 +121,12 @@ def test_a_queue_shows_its_agents_by_state(cli: Cli) -> None:
 @pytest.mark.parametrize(
     "words",
     [
-        ("add", "a b"),
+        ("add", "a/b"),
+        ("add", " a"),
+        ("add", "a  b"),
+        ("add", "a,b"),
+        ("add", "a:b"),
+        ("add", "+"),
         ("add", "x" * 41),
         ("add", "support"),
         ("add", "new", "--did", "44 20"),
@@ -161,8 +166,14 @@ def test_bad_queues_are_refused_in_one_sentence(cli: Cli, words: tuple[str, ...]
 CAMPAIGN_VALUES = {
     "trunk": ("main", ["main"]),
     "caller_id": ("+442079460000", "+442079460000"),
+    "caller_ids": ("+1:+12025550100,+1212:+12125550100", ["+1:+12025550100", "+1212:+12125550100"]),
     "ring_seconds": ("30", 30.0),
     "max_attempts": ("4", 4),
+    "alternate_after": ("missed,busy", ["missed", "busy"]),
+    "alternate_delay": ("5m", 300.0),
+    "person_cap": ("3/24h", "3/24h"),
+    "day_parts": ("09:00-12:00,12:00-17:00", "09:00-12:00,12:00-17:00"),
+    "attempts_per_part": ("2", 2),
     "retry_missed": ("2h", 7200.0),
     "retry_unavailable": ("1h30m", 5400.0),
     "retry_busy": ("90s", 90.0),
@@ -173,6 +184,10 @@ CAMPAIGN_VALUES = {
     "wrap_up_seconds": ("10", 10.0),
     "hours": ("09:00-20:00", "09:00-20:00"),
     "priority": ("70", 70),
+    "order": ("retries_first", "retries_first"),
+    "filter": ("priority >= 5", "priority >= 5"),
+    "lead_expires": ("30d", 2592000.0),
+    "promise_seconds": ("15m", 900.0),
     "profile": ("us_tsr", "us_tsr"),
     "message_clock": ("greeting_end", "greeting_end"),
     "silent_message": ("sorry", "sorry"),
@@ -228,8 +243,9 @@ def test_every_key_of_campaign_set_can_be_set(cli: Cli) -> None:
         ("set", "spring", "ring_seconds=10"),
         ("set", "spring", "trunk=nowhere"),
         ("set", "spring", "caller_id=call me"),
+        ("set", "spring", "caller_ids=+1212"),
         ("set", "spring", "abandonment_limit=3"),
-        ("set", "spring", "hours=21:00-08:00"),
+        ("set", "spring", "hours=21:00-21:00"),
         ("set", "spring", "profile=mars"),
         ("set", "spring", "silent_message=a\nb"),
         ("set", "spring", "id=7"),
@@ -355,3 +371,21 @@ def test_watching_with_json_is_one_snapshot(cli: Cli) -> None:
     assert seen["state"] == "running"
     assert seen["decisions"] == [{"want": 3, "reason": "5 idle"}]
     assert seen["live"] == {"ringing": 0, "waiting": 0, "talking": 0}
+
+
+def test_names_may_be_written_as_people_write_them(cli: Cli) -> None:
+    queue, campaign, team, group = "Støtte DK", "Frühling 2026", "Größe & Söhne".replace(" & ", " "), "Продажи nr. 1"
+    cli.ok("rating", "group", "add", group)
+    cli.ok("queue", "add", queue, "--did", "442079460018")
+    cli.ok("queue", "add", "Night shift", f"overflow=queue:{queue}", f"rating_group={group}")
+    cli.ok("agent", "add", "1001", "--name", "Jürgen", "--team", team, "--queue", queue, "--queue", "Night shift")
+    assert cli.json("agent", "show", "1001")["queues"] == [queue, "Night shift"]
+    cli.ok("agent", "set", "1001", f"queues=Night shift,{queue}", f"penalties={queue}:2")
+    assert [agent["ext"] for agent in cli.json("agent", "list", "--team", team)] == ["1001"]
+    cli.ok("campaign", "add", campaign, "--mode", "power", "--team", team)
+    cli.ok("lead", "add", campaign, "+442079460018")
+    assert cli.json("campaign", "show", campaign)["team"] == team
+    decomposed = "Fru\u0308hling 2027"
+    cli.ok("campaign", "add", decomposed, "--mode", "power")
+    assert cli.json("campaign", "show", "Frühling 2027")["name"] == "Frühling 2027"
+    assert cli.json("queue", "show", "Night shift")["options"]["overflow"] == f"queue:{queue}"

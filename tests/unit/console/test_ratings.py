@@ -66,7 +66,7 @@ def test_a_running_serve_is_told_of_each_change(cli: Cli) -> None:
     ("code", "words"),
     [
         (2, ("rating", "group", "add", "sales")),
-        (2, ("rating", "group", "add", "two words")),
+        (2, ("rating", "group", "add", "two/words")),
         (2, ("rating", "group", "remove", "sales")),
         (3, ("rating", "group", "show", "nobody")),
         (3, ("rating", "option", "add", "nobody", "1", "Sale")),

@@ -313,3 +313,12 @@ def test_with_no_campaign_at_all_the_reports_are_empty(cli: Cli) -> None:
     assert cli.json("report", "campaign") == []
     assert cli.ok("report", "campaign", "--format", "csv").strip() == '"campaign"'
     assert cli.json("report", "hours")["weekdays"] == []
+
+
+def test_the_report_of_agents_counts_customers_of_campaigns_beside_callers_of_queues(spring: Cli) -> None:
+    a_shift(spring)
+    a_dial(spring, "no_free_operators", 21)
+    [ann] = spring.json("report", "agents", "--from", iso(at(0)), "--to", iso(at(60)))
+    assert (ann["taken"], ann["connected"]) == (0, 1)
+    [ann] = spring.json("report", "agents", "--from", iso(at(15)), "--to", iso(at(60)))
+    assert ann["connected"] == 0

@@ -64,6 +64,23 @@ def test_ratings_by_channel_move_from_the_old_option_to_the_new_and_the_total_st
     ]
 
 
+def test_categories_are_counted_by_channel_with_the_calls_own_sum_or_the_virtual_value(both: Cli) -> None:
+    set_up(both)
+    both.ok("category", "add", "3", "Asked for the address", "--value", "100")
+    both.ok("category", "add", "4", "Order")
+    for call, words in (("call-0", "3"), ("call-1", "3"), ("call-2", "4 --value 29.99"), ("call-3", "3 --category 4")):
+        both.ok("call", "annotate", call, "--category", *words.split())
+    rows = both.json("report", "ratings")["categories"]
+    assert [(row["channel"], row["category"], row["count"], row["value"]) for row in rows] == [
+        ("adwords", "Order", 1, "29.99"),
+        ("print", "Asked for the address", 3, "300.00"),
+        ("print", "Order", 1, "0.00"),
+    ]
+    assert "Asked for the address" in both.ok("report", "ratings")
+    text = both.ok("report", "ratings", "--by", "category", "--format", "csv")
+    assert text.splitlines()[:2] == ["channel,category,count,value", "adwords,Order,1,29.99"]
+
+
 def test_the_report_says_how_often_agents_rate_and_who_hangs_up_first(both: Cli) -> None:
     set_up(both)
     both.ok("call", "rate", "call-0", "Lost")

@@ -7,7 +7,9 @@ import re
 import subprocess
 import sys
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -35,6 +37,10 @@ BROKEN = {
     "bad trunk name": "[trunk.'a b']\nhost = 'x.example'\n",
     "bad dial format": "[trunk.main]\nhost = 'x.example'\ndial_format = '{number}'\n",
     "unknown macro": "[trunk.main]\nhost = 'x.example'\ndial_format = '{digits}@{host}'\n",
+    "a name for an address": "[trunk.main]\nhost = 'x.example'\nmatch = ['our carrier']\n",
+    "a network that is none": "[trunk.main]\nhost = 'x.example'\nmatch = ['192.0.2.0/64']\n",
+    "unknown codec": "[trunk.main]\nhost = 'x.example'\ncodecs = ['allaw']\n",
+    "no codec": "[trunk.main]\nhost = 'x.example'\ncodecs = []\n",
     "no channels": "[trunk.main]\nhost = 'x.example'\nmax_channels = 0\n",
     "bad connect": "[agents]\nconnect = 'always'\n",
     "bad bind": "[http]\nbind = '8080'\n",
@@ -51,6 +57,20 @@ def test_a_broken_configuration_is_one_sentence_and_exit_2(cli: Cli, content: st
     assert str(cli.config) in cli.refused(2, "agent", "list")
 
 
+def test_addresses_networks_and_hosts_may_be_matched(cli: Cli) -> None:
+    for match in (
+        "192.0.2.10",
+        "192.0.2.0/24",
+        "192.0.2.10/24",
+        "2001:db8::/32",
+        "2001:db8::1",
+        "sip.example",
+        "[2001:db8::1]",
+    ):
+        cli.config.write_text(f"[trunk.main]\nhost = 'x.example'\nmatch = ['{match}']\n[database]\nurl = '{cli.url}'\n")
+        cli.ok("campaign", "list")
+
+
 def test_a_missing_configuration_is_one_sentence(cli: Cli) -> None:
     one_line(cli.bare("--config", str(cli.folder / "nowhere.toml"), "agent", "list"), 2)
     one_line(cli.bare("agent", "list", env={"CALLWRIGHT_CONFIG": str(cli.folder / "nowhere.toml")}), 2)
@@ -65,10 +85,64 @@ def test_a_database_that_is_away_is_exit_4(cli: Cli) -> None:
 
 def test_a_database_that_was_never_made_is_told(cli: Cli) -> None:
     env = {"CALLWRIGHT_DATABASE__URL": f"sqlite:///{cli.folder / 'none.db'}"}
-    answer = cli.bare("agent", "list", env=env)
-    assert answer.exit_code in (2, 4)
-    assert "db upgrade" in one_line(answer, answer.exit_code)
+    assert "db upgrade" in one_line(cli.bare("agent", "list", env=env), 4)
     assert not (cli.folder / "none.db").exists()
+
+
+def test_a_database_that_cannot_be_made_is_exit_4(cli: Cli) -> None:
+    env = {"CALLWRIGHT_DATABASE__URL": f"sqlite:///{cli.folder / 'no' / 'such' / 'none.db'}"}
+    one_line(cli.bare("db", "upgrade", env=env), 4)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "told"),
+    [
+        ("CALLWRIGHT_SITE__NAEM", "x", "site.naem"),
+        ("CALLWRIGHT_TRUNK__MAIN__HOST", "a b", "trunk.main.host"),
+        ("CALLWRIGHT_TRUNK__MAIN__ALLOWED_PREFIXES", "44", "trunk.main.allowed_prefixes.0"),
+    ],
+)
+def test_a_bad_value_of_the_environment_is_blamed_on_its_variable(
+    cli: Cli, variable: str, value: str, told: str
+) -> None:
+    env = {"CALLWRIGHT_TRUNK__MAIN__HOST": "198.51.100.1", variable: value}
+    line = one_line(cli.bare("agent", "list", env=env), 2)
+    assert line.startswith(f"callwright: environment: {variable}: {told} ")
+
+
+@pytest.mark.parametrize("text", ["match = '198.51.100.1'", "codecs = 'alaw'", "register = 'maybe'", "max_cps = 0"])
+def test_a_value_of_the_wrong_kind_is_refused_in_words_for_people(cli: Cli, text: str) -> None:
+    cli.config.write_text(f"[trunk.main]\nhost = '198.51.100.1'\n{text}\n")
+    line = cli.refused(2, "agent", "list")
+    assert " wanted" in line
+    assert not re.search(r"tuple|input should", line)
+
+
+REPORTS = ("queues", "agents", "campaign", "hours", "amd", "abandonment", "ratings", "goals", "matching", "evidence")
+
+
+@pytest.mark.parametrize("report", REPORTS)
+def test_the_instants_of_a_report_are_named_so(cli: Cli, report: str) -> None:
+    cli.ok("campaign", "add", "spring", "--mode", "power")
+    named = set(_instants(cli.json("report", report, "--from", "2026-03-01", "--to", "2026-03-02")))
+    assert all(name == "at" or name.endswith("_at") for name in named), named
+
+
+def _instants(document: Any, name: str = "") -> Iterator[str]:
+    if isinstance(document, dict):
+        for key, value in document.items():
+            yield from _instants(value, key)
+    elif isinstance(document, list):
+        for value in document:
+            yield from _instants(value, name)
+    elif isinstance(document, str) and re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d.*", document):
+        yield name
+
+
+def test_the_program_says_its_version(cli: Cli) -> None:
+    version = cli.json("--version")["version"]
+    assert cli.ok("--version").strip() == f"callwright {version}"
+    assert re.fullmatch(r"\d+\.\d+\.\d+.*", version)
 
 
 def test_wrong_usage_is_one_line_and_exit_2(cli: Cli) -> None:
@@ -97,15 +171,13 @@ def test_global_options_may_stand_anywhere_but_after_two_dashes() -> None:
         global_options_first(["a", "--config"])
 
 
-def test_every_command_has_a_help_with_an_example(cli: Cli) -> None:
-    def leaves(command: object, path: tuple[str, ...]) -> list[tuple[str, ...]]:
-        inner = getattr(command, "commands", None)
-        if inner is None:
-            return [path]
-        return [leaf for name, sub in inner.items() for leaf in leaves(sub, (*path, name))]
+def test_every_command_and_every_group_has_a_help_with_an_example(cli: Cli) -> None:
+    def below(command: object, path: tuple[str, ...]) -> list[tuple[str, ...]]:
+        inner = getattr(command, "commands", {})
+        return [path, *(found for name, sub in inner.items() for found in below(sub, (*path, name)))]
 
-    paths = leaves(get_command(cli.app()), ())
-    assert len(paths) > 35
+    paths = below(get_command(cli.app()), ())[1:]
+    assert len(paths) > 50
     for path in paths:
         answer = cli.bare(*path, "--help")
         assert answer.exit_code == 0

@@ -46,6 +46,23 @@ def test_a_lead_that_nothing_holds_back_is_dialable(ready: Cli) -> None:
     assert "can be dialled now" in ready.ok("why", "lead", "1")
 
 
+def test_a_name_with_a_space_is_quoted_as_a_shell_wants_it(cli: Cli) -> None:
+    said = cli.ok("campaign", "add", "Frühling 2026", "--mode", "power")
+    assert "`callwright lead import 'Frühling 2026' FILE.csv`" in said
+    cli.ok("lead", "add", "Frühling 2026", ANN)
+    assert "`callwright campaign start 'Frühling 2026'` runs it." in cli.ok("why", "lead", "1")
+    assert "`callwright campaign start 'Frühling 2026'` is possible" in cli.refused(
+        1, "campaign", "pause", "Frühling 2026"
+    )
+
+
+def test_the_caller_id_of_its_area_is_told(ready: Cli) -> None:
+    ready.ok("campaign", "set", "spring", "caller_ids=+44:+442079460000,+4420:+442079460001,+1:+12025550100")
+    found = ready.json("why", "lead", "1")
+    told = "It is shown +442079460001, the caller ID of its area +4420 (caller_ids)."
+    assert found == {"lead": 1, "dialable": True, "reasons": [{"rule": "caller_id", "detail": told}]}
+
+
 def test_a_campaign_that_does_not_run(ready: Cli) -> None:
     ready.ok("campaign", "pause", "spring")
     found = ready.json("why", "lead", "1")

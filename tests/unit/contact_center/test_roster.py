@@ -13,6 +13,8 @@ from contact_center.store.facts import AgentStateChanged, AgentStatusChanged
 from contact_center.terms import AgentState, AgentStatus
 from tests.support.clock import HandClock
 
+pytestmark = pytest.mark.clock
+
 
 def row(
     ext: str, clock: HandClock, *, status: str = "online", team: str = "", connect: str = "on_demand", **more
@@ -86,6 +88,24 @@ async def test_wrap_up_lasts_its_time_and_then_the_agent_is_idle():
     assert waiting.ext == "1001"
 
 
+@pytest.mark.parametrize("hours", [-1, 1])
+async def test_a_clock_that_is_turned_makes_no_wrap_up_longer_or_shorter(hours):
+    desk = Desk("1001")
+    offer = desk.reserve()
+    offer.connected(5.0)
+    offer.close()
+    desk.clock.turn(3600.0 * hours)
+    task = asyncio.create_task(desk.roster.run())
+    assert await desk.roster.reserve_within(0.05, "", "early") is None
+    desk.clock.forward(5.0)
+    desk.roster.change(desk.roster.get("1001"), misses=0)
+    task.cancel()
+    task = asyncio.create_task(desk.roster.run())
+    waiting = await desk.roster.reserve_within(1.0, "", "next")
+    task.cancel()
+    assert waiting.ext == "1001"
+
+
 async def test_a_wrap_up_goes_on_after_a_restart():
     desk = Desk()
     until = desk.clock.now() + timedelta(seconds=30)
@@ -95,8 +115,8 @@ async def test_a_wrap_up_goes_on_after_a_restart():
 
 async def test_two_unanswered_offers_pause_the_agent_and_say_why():
     desk = Desk("1001")
-    for _ in range(2):
-        offer = desk.reserve()
+    for call_id in ("first", "second"):
+        offer = desk.roster.reserve("", call_id)
         offer.missed("no_answer")
         offer.close()
     assert desk.state("1001") is AgentState.PAUSED
@@ -106,6 +126,47 @@ async def test_two_unanswered_offers_pause_the_agent_and_say_why():
         "calls not answered",
         "system",
     )
+
+
+def refuse(desk: Desk, call_id: str, reason: str = "rejected") -> None:
+    offer = desk.roster.reserve("", call_id)
+    offer.missed(reason)
+    offer.close()
+
+
+async def test_who_has_just_refused_a_customer_is_offered_others_at_once_and_him_after_a_breath():
+    desk = Desk("1001")
+    refuse(desk, "first")
+    assert desk.roster.reserve("", "first") is None
+    refuse(desk, "second", "no_answer")
+    desk.clock.forward(4.9)
+    assert desk.roster.reserve("", "first") is None
+    desk.roster.set_status("1001", "online", "", by="agent:1001")
+    desk.clock.forward(0.2)
+    assert desk.roster.reserve("", "first").ext == "1001"
+
+
+async def test_his_own_customer_is_not_offered_again_to_who_has_just_refused_him_while_another_is_free():
+    desk = Desk("1001", "1002")
+    refuse(desk, "first")
+    assert desk.roster.reserve("", "first", prefer="1001").ext == "1002"
+
+
+async def test_one_customer_who_is_rejected_again_and_again_is_one_miss_and_the_next_one_another():
+    desk = Desk("1001")
+    for _ in range(3):
+        refuse(desk, "first")
+        desk.clock.forward(5)
+    assert (desk.state("1001"), desk.roster.get("1001").misses) == (AgentState.IDLE, 1)
+    refuse(desk, "second")
+    assert desk.state("1001") is AgentState.PAUSED
+
+
+async def test_of_whom_an_agent_refused_only_the_last_calls_are_kept():
+    desk = Desk("1001", max_misses=100)
+    for number in range(50):
+        refuse(desk, f"call-{number}")
+    assert list(desk.roster.get("1001").refused) == [f"call-{number}" for number in range(30, 50)]
 
 
 async def test_a_phone_that_cannot_be_reached_makes_its_agent_unreachable_until_it_is_back():

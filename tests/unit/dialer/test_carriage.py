@@ -7,6 +7,7 @@ from sqlalchemy import select
 
 from contact_center.models import Agent, Lead
 from contact_center.settings import Settings, Trunk
+from contact_center.spending import Spending
 from contact_center.store.engine import reading
 from contact_center.terms import Outcome
 from contact_center.trunks import TrunkLines
@@ -32,7 +33,7 @@ def with_second_trunk(d: Desk, **limits: object) -> None:
     given["second"] = {"host": "127.0.0.2", "allowed_prefixes": [DANISH], **limits}
     settings = Settings.model_validate({"trunk": given})
     trunk: Trunk = settings.trunk["second"]
-    d.dialer.trunks.lines = {**d.dialer.trunks.lines, "second": TrunkLines("second", trunk)}
+    d.dialer.trunks.lines = {**d.dialer.trunks.lines, "second": TrunkLines("second", trunk, Spending(trunk))}
     d.dialer.carriage = Carriage(settings, d.writer, d.clock)
 
 

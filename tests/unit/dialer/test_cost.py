@@ -23,6 +23,8 @@ from dialer.simulation.laws import Laws
 from dialer.simulation.world import World
 from tests.unit.dialer.test_engine import Placer
 
+pytestmark = pytest.mark.clock
+
 AGENTS, RINGING = 20, 35
 
 

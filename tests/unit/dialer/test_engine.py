@@ -306,9 +306,11 @@ async def test_stop_takes_ringing_calls_back_and_ends_when_the_talks_have(tmp_pa
         await d.dialer.reload("spring")
         assert d.placer.withdrawn == [ringing.channel_id]
         run = next(iter(d.dialer.campaigns.values()))
-        d.end(ringing, Outcome.MISSED)
+        d.end(ringing, Outcome.NOT_ATTEMPTED, withdrawn=True)
         await d.quiet(2)
         assert run.state is CampaignState.ENDING
+        lead = await d.lead(ringing.number)
+        assert (lead.state, lead.attempts, lead.reason) == ("due", 0, "the call was taken back before it was answered")
         d.end(talking, Outcome.CONNECTED)
         await until(lambda: run.state is CampaignState.STOPPED, 3.0, "the campaign to stop")
 

@@ -17,6 +17,8 @@ from dialer.simulation.laws import Laws
 from dialer.simulation.world import World
 from dialer.trace import Recorder, replay
 
+pytestmark = pytest.mark.clock
+
 
 def shift(agents: int, seconds: float, pacer, **how):
     return World(Laws(((0.0, agents),), shift_seconds=seconds), pacer, seed=7, **how).run()

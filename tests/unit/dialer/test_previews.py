@@ -9,11 +9,13 @@ import pytest
 from sqlalchemy import select
 
 from contact_center.models import Attempt, Call, Campaign, Outbox
+from contact_center.settings import Caps
 from contact_center.store.admin import By
 from contact_center.store.admin_dnc import add_dnc
 from contact_center.store.engine import reading, writing
 from contact_center.store.recovery import open_attempts
 from contact_center.terms import AgentState, CallKind, LeadState, Outcome
+from contact_center.trunks import NoLine
 from tests.lab.until import until
 from tests.unit.dialer.test_engine import Desk, desk, numbers
 
@@ -151,6 +153,21 @@ async def test_an_agent_who_leaves_is_shown_nothing_and_a_paused_campaign_shows_
         await d.dialer.reload("look")
         assert d.placer.cards == {}
         assert d.roster.get("1002").state is AgentState.IDLE
+
+
+async def test_where_no_trunk_may_carry_a_call_any_more_the_taker_is_told_so_and_no_more_leads_are_shown(tmp_path):
+    campaigns = {"look": {"leads": numbers(3), **PREVIEW}}
+    async with desk(tmp_path, agents=1, campaigns=campaigns, trunk={"calls_per_hour": 1}) as d:
+        await shown(d, 1)
+        await d.dialer.trunks.line((), "own")
+        with pytest.raises(NoLine, match="its calls_per_hour of 1 is reached"):
+            await d.dialer.previews.take("1001")
+        assert d.roster.get("1001").state is AgentState.IDLE
+        d.dialer.wake()
+        await d.quiet(0)
+        assert d.placer.cards == {}
+        d.dialer.trunks.take_caps("main", Caps())
+        await shown(d, 1)
 
 
 async def test_a_campaign_without_leads_left_is_finished(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -37,9 +38,25 @@ async def test_a_pushed_lead_is_a_lead_as_lead_show_prints_it_and_serve_is_told_
     assert lead["fields"] == {"first_name": "Zoë", "age": 40, "vip": True}
     assert api.stirs == 1
     shown = await api.get(f"/v1/leads/{lead['id']}", role="lead_push")
-    assert shown.json == {**lead, "history": []}
+    numbers = [{"number": NUMBER, "next": True, "left_out": None}]
+    assert shown.json == {**lead, "numbers": numbers, "history": []}
     with reading(api.engine) as session:
         assert session.scalars(select(col(Audit.actor)).where(col(Audit.action) == "leads")).all() == ["api:lead_push"]
+
+
+async def test_further_numbers_are_taken_and_hidden_where_the_first_is(api: ApiWorld) -> None:
+    second, third = "+447421000008", "+447421000009"
+    body = {"number": NUMBER, "other_numbers": ["07421 000008", third]}
+    lead = (await api.post("/v1/campaigns/secret/leads", body)).json
+    shown = (await api.get(f"/v1/leads/{lead['id']}")).json
+    assert [one["number"] for one in shown["numbers"]] == [NUMBER, second, third]
+    told = (await api.get(f"/v1/leads/{lead['id']}", role="read")).body.decode()
+    assert "100000" not in told
+    assert "**********008" in told
+    wrong = await api.post("/v1/campaigns/spring/leads", {"number": NUMBER, "other_numbers": ["12x"]})
+    assert (wrong.status, wrong.error) == (422, "'12x' is not a phone number: 'x' does not belong in one.")
+    both = {"number": NUMBER, "other_numbers": [second], "fields": {"phone3": third}}
+    assert (await api.post("/v1/campaigns/spring/leads", both)).status == 422
 
 
 async def test_a_number_the_campaign_has_already_is_409_and_one_that_is_no_number_is_422(api: ApiWorld) -> None:
@@ -286,6 +303,33 @@ async def test_a_body_that_is_no_json_is_one_sentence(api: ApiWorld, raw: bytes,
     assert (reply.status, reply.error) == (422, sentence)
 
 
+@pytest.mark.parametrize("body", [{}, [], 7, "x", {"leads": 7}, {"leads": [7]}, {"leads": [{}]}, {"number": {}}])
+async def test_what_is_wrong_with_a_pushed_lead_is_told_without_names_of_the_program(
+    api: ApiWorld, body: object
+) -> None:
+    reply = await api.post("/v1/campaigns/spring/leads", body)
+    assert reply.status == 422
+    assert not re.search(r"function|LeadIn|LeadsIn|dictionary|extract|\[_|Input", reply.error), reply.error
+    assert "body" in reply.error
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ({"leads": [{"number": NUMBER}] * 501}, "leads in the body is not allowed: list should have at most 500 items"),
+        ({"leads": "all"}, "leads in the body is not allowed: input should be a valid list."),
+        ({"leads": [{"numbr": NUMBER}]}, "leads.0.number is missing in the body."),
+        ({"leads": [{"number": NUMBER}], "dedupe": "foo"}, "dedupe in the body is not allowed: input should be"),
+        ({"number": 7, "priority": "x"}, "number in the body is not allowed: input should be a valid string."),
+        ({}, "number is missing in the body."),
+    ],
+)
+async def test_what_is_wrong_is_told_of_the_form_that_the_body_has(api: ApiWorld, body: object, told: str) -> None:
+    reply = await api.post("/v1/campaigns/spring/leads", body)
+    assert reply.status == 422
+    assert reply.error.startswith(told), reply.error
+
+
 async def test_unknown_keys_and_wrong_types_are_one_sentence_that_names_them(api: ApiWorld) -> None:
     async def sentence(body: object) -> str:
         reply = await api.post("/v1/dnc", body)
@@ -299,7 +343,7 @@ async def test_unknown_keys_and_wrong_types_are_one_sentence_that_names_them(api
     body = {"number": NUMBER, "fields": {"timezone": "Europe/Paris"}}
     reply = await api.post("/v1/campaigns/spring/leads", body)
     assert reply.status == 422
-    assert "priority and timezone stand beside fields" in reply.error
+    assert "timezone stands beside fields" in reply.error
 
 
 async def test_an_unknown_address_and_a_wrong_method_are_one_sentence(api: ApiWorld) -> None:

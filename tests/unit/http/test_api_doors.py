@@ -25,6 +25,8 @@ from tests.support.api_world import ApiWorld, database
 from tests.unit.console.support import Cli
 from tests.unit.waiting import until
 
+pytestmark = pytest.mark.clock
+
 BIND = "127.64.5.2:0"
 
 

@@ -22,6 +22,8 @@ from contact_center.store.engine import writing
 from tests.support.api_world import ApiWorld, Following
 from tests.unit.waiting import until
 
+pytestmark = pytest.mark.clock
+
 NUMBER = "+447421000007"
 BIND = "127.64.5.3:0"
 
@@ -120,6 +122,7 @@ async def test_more_events_than_memory_keeps_reach_a_reader_who_is_far_behind(ap
 
 
 async def test_numbers_that_are_hidden_are_masked_in_events_for_all_but_supervisors(api: ApiWorld) -> None:
+    await api.post("/v1/campaigns/secret/leads", {"number": NUMBER}, role="lead_push")
     async with Following(api, "/v1/events") as clear, Following(api, "/v1/events", role="read") as masked:
         await api.post("/v1/dnc", {"number": NUMBER})
         await clear.until("dnc.add")
@@ -135,6 +138,24 @@ async def test_numbers_that_are_hidden_are_masked_in_events_for_all_but_supervis
     assert hidden["payload"]["number"] == "**********007"
     text = "".join(event.get("data", "") for event in masked.events).replace(" ", "")
     assert "1000007" not in text
+
+
+async def test_events_of_callbacks_hide_the_same_numbers_as_those_of_calls(api: ApiWorld) -> None:
+    other = "+447421000008"
+    await api.post("/v1/campaigns/secret/leads", {"number": NUMBER}, role="lead_push")
+    async with Following(api, "/v1/events") as clear, Following(api, "/v1/events", role="read") as masked:
+        with writing(api.engine) as session:
+            for number in (NUMBER, other):
+                for entity in ("call", "callback"):
+                    told = {"entity": entity, "entity_id": f"{entity}-{number[-1]}", "type": f"{entity}.ordered"}
+                    payload = {"call_id": "call-x", "number": number, "reason": f"rang {number}"}
+                    add_event(session, at=datetime.now(UTC), payload=payload, **told)
+        await clear.until("callback.ordered", 2)
+        for entity in ("call", "callback"):
+            hidden, shown = await masked.until(f"{entity}.ordered", 2)
+            assert (hidden["payload"]["number"], shown["payload"]["number"]) == ("**********007", other)
+            assert "1000007" not in str(hidden)
+            assert shown["payload"]["reason"] == f"rang {other}"
 
 
 async def test_a_stream_ends_within_seconds_of_its_token(api: ApiWorld) -> None:

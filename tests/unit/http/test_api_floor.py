@@ -213,12 +213,17 @@ async def test_a_cancelled_callback_is_told_to_serve_and_stands_in_red_on_its_ca
     assert (await api.post("/v1/callbacks/cb-none/cancel")).status == 404
 
 
-async def test_numbers_of_callbacks_are_masked_while_a_campaign_hides_its_own(api: ApiWorld) -> None:
-    callback = store_callback(api, 1)
-    for path in ("/v1/callbacks", f"/v1/callbacks/{callback}"):
-        assert NUMBER in (await api.get(path)).body.decode()
-        hidden = (await api.get(path, role="read")).body.decode()
-        assert "1000007" not in hidden
-        assert "**********007" in hidden
+async def test_a_callback_and_its_call_hide_a_number_where_a_lead_of_that_number_does(api: ApiWorld) -> None:
+    other = "+447421000008"
+    await api.post("/v1/campaigns/secret/leads", {"number": NUMBER}, role="lead_push")
+    shown, hidden = store_callback(api, 1, number=other), store_callback(api, 2, number=NUMBER)
+    for path in ("/v1/callbacks", f"/v1/callbacks/{hidden}", "/v1/calls", f"/v1/calls/call-{hidden}"):
+        assert NUMBER in (await api.get(path)).body.decode(), path
+        told = (await api.get(path, role="read")).body.decode()
+        assert "1000007" not in told, path
+        assert "**********007" in told, path
+    for path in ("/v1/callbacks", f"/v1/callbacks/{shown}", "/v1/calls", f"/v1/calls/call-{shown}"):
+        assert other in (await api.get(path, role="read")).body.decode(), path
     await api.request("PATCH", "/v1/campaigns/secret", {"hide_number": False})
-    assert NUMBER in (await api.get(f"/v1/callbacks/{callback}", role="read")).body.decode()
+    for path in (f"/v1/callbacks/{hidden}", f"/v1/calls/call-{hidden}"):
+        assert NUMBER in (await api.get(path, role="read")).body.decode(), path

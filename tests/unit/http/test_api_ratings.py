@@ -12,6 +12,7 @@ import pytest
 from contact_center.models import Call
 from contact_center.store.admin import By
 from contact_center.store.admin_queues import add_queue
+from contact_center.store.admin_tokens import add_token
 from contact_center.store.categories import add_category
 from contact_center.store.engine import writing
 from contact_center.store.ratings import add_group, add_option
@@ -112,7 +113,39 @@ async def test_columns_come_in_their_order_as_csv_or_json_and_numbers_that_are_h
 
 @pytest.mark.parametrize(
     "query",
-    [{"display[]": "x"}, {"sort[]": "x-desc"}, {"limit": "0"}, {"limit": "10001"}, {"format": "xml"}, {"from": "x"}],
+    [
+        {"display[]": "x"},
+        {"sort[]": "x-desc"},
+        {"limit": "0"},
+        {"limit": "50001"},
+        {"format": "xml"},
+        {"from": "x"},
+        {"startDate": "1 May"},
+        {"endDate": "9999-12-31"},
+        {"tz": "Mars/Base"},
+        {"tz": "../passwd"},
+        {"offset": "-1"},
+    ],
 )
 async def test_what_is_not_known_is_refused(api: ApiWorld, query: dict[str, str]) -> None:
     assert (await api.get(URL, query={**SEEDS_QUERY, **query})).status == 422
+
+
+async def test_a_script_of_a_call_tracker_finds_its_days_zone_pages_and_names(api: ApiWorld) -> None:
+    set_up(api, 6)
+    with writing(api.engine) as session:
+        last = session.get_one(Call, "call-5")
+        last.started_at, last.talk_seconds = datetime(2026, 6, 2, 3, 30, tzinfo=UTC), 12.4  # the 1st in New York
+        late = session.get_one(Call, "call-4")
+        late.started_at = datetime(2026, 6, 2, 4, 0, tzinfo=UTC)
+        login = add_token(session, By("test", BEGAN), "your@mom.example", "read").token
+    asked = {
+        "limit": "50000", "startDate": "2026-06-01", "endDate": "2026-06-01", "tz": "America/New_York",
+        "sort[]": "rowId-desc", "display[]": ["rowId", "triggerDatetime", "bridgeDuration", "ringTime", "dgrpName"],
+    }  # fmt: skip
+    reply = await basic(api, "your@mom.example", login, **asked)
+    rows = list(csv.reader(io.StringIO(reply.body.decode())))
+    assert rows[:2] == [asked["display[]"], ["call-5", "2026-06-01 23:30:00", "12", "0", "support"]]
+    assert [row[0] for row in rows[1:]] == ["call-5", "call-3", "call-2", "call-1", "call-0"]
+    page = await basic(api, "your@mom.example", login, **{**asked, "limit": "2", "offset": "2"})
+    assert [row[0] for row in csv.reader(io.StringIO(page.body.decode()))][1:] == ["call-2", "call-1"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,11 +12,13 @@ import pytest
 from sqlalchemy import update
 
 from contact_center.law.abandonment import Stretch
+from contact_center.law.chain import verify
 from contact_center.models import Agent, Attempt, Call, Campaign, Rating
 from contact_center.models_telling import CallMatch
 from contact_center.store.admin import By
 from contact_center.store.admin_queues import add_queue
 from contact_center.store.engine import reading, writing
+from contact_center.store.evidence_seal import sealed_ends
 from contact_center.store.queries import find_campaign
 from contact_center.store.ratings import add_group, add_option, rate_call
 from contact_center.store.report_campaign import campaign_report
@@ -95,7 +98,7 @@ async def test_the_documents_are_those_of_the_command_line(api: ApiWorld) -> Non
 def _without_ends(value: Any) -> Any:
     """The end of a stretch is now at the latest, which is another one for each who asks."""
     if isinstance(value, dict):
-        return {k: _without_ends(v) for k, v in value.items() if k not in ("to", "until_at")}
+        return {k: _without_ends(v) for k, v in value.items() if k != "until_at"}
     return [_without_ends(item) for item in value] if isinstance(value, list) else value
 
 
@@ -170,3 +173,27 @@ async def test_what_is_not_known_is_refused_in_one_sentence(api: ApiWorld, repor
         assert (await api.get(url(report), query={"campaign": "none"})).status == 404
     if report in ("hours", "ratings"):
         assert (await api.get(url(report), query={"by": "moon"})).status == 422
+
+
+async def test_evidence_is_the_file_of_the_command_line_sound_and_noted_before_its_last_line(api: ApiWorld) -> None:
+    call_id = await set_up(api)
+    reply = await api.get(url("evidence"), query={"campaign": "spring"})
+    assert (reply.status, reply.headers["content-type"].partition(";")[0]) == (200, "application/jsonl")
+    assert reply.headers["content-disposition"] == 'attachment; filename="evidence.jsonl"'
+    lines = reply.body.splitlines(keepends=True)
+    verdict = verify(lines)
+    assert verdict.sound, verdict
+    bodies = [json.loads(line) for line in lines]
+    assert [body["call_id"] for body in bodies if body["kind"] == "call"] == [call_id]
+    assert bodies[0]["made_by"] == "api:supervisor"
+    with reading(api.engine) as session:
+        assert sealed_ends(session) == {verdict.end}
+    assert not verify(lines[:-1]).sound
+
+
+async def test_evidence_is_for_supervisors_of_one_campaign_and_of_31_days(api: ApiWorld) -> None:
+    assert (await api.get(url("evidence"), role="read", query={"campaign": "spring"})).status == 403
+    assert (await api.get(url("evidence"), query={"campaign": "winter"})).status == 404
+    assert (await api.get(url("evidence"))).status == 422
+    refused = await api.get(url("evidence"), query={"campaign": "spring", "from": "2020-01-01"})
+    assert (refused.status, "31 days" in refused.error) == (422, True)

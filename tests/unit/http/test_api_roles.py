@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import select
+from sqlmodel import col
 
+from contact_center.models import Control
+from contact_center.store.engine import reading, writing
+from contact_center.store.queries_agents import find_agent
+from contact_center.terms import AgentState
 from tests.support.api_world import ApiWorld
 from tests.unit.http.stored import NUMBER, store_call
 
@@ -36,7 +42,7 @@ MATRIX = [
     ("POST", "/v1/calls", {SUPERVISOR, AGENT}),
     ("GET", "/v1/calls/call-1", {SUPERVISOR, READ, AGENT}),
     ("POST", "/v1/calls/call-1/listen", {SUPERVISOR}),
-    ("POST", "/v1/calls/call-1/hangup", {SUPERVISOR}),
+    ("POST", "/v1/calls/call-1/hangup", {SUPERVISOR, AGENT}),
     ("POST", "/v1/calls/call-1/record/pause", {SUPERVISOR, AGENT}),
     ("POST", "/v1/calls/call-1/dispose", {SUPERVISOR, AGENT}),
     ("POST", "/v1/calls/call-1/rate", {SUPERVISOR, AGENT}),
@@ -58,6 +64,7 @@ MATRIX = [
     ("GET", "/v1/reports/ratings", {SUPERVISOR, READ}),
     ("GET", "/v1/reports/goals", {SUPERVISOR, READ}),
     ("GET", "/v1/reports/matching", {SUPERVISOR, READ}),
+    ("GET", "/v1/reports/evidence", {SUPERVISOR}),
     ("GET", "/v1/events", {SUPERVISOR, READ}),
 ]
 
@@ -111,6 +118,22 @@ async def test_an_agents_token_disposes_of_his_own_calls_only(api: ApiWorld) -> 
     refused = await api.post(f"/v1/calls/{theirs}/dispose", {"code": "SALE"}, role="agent")
     assert (refused.status, refused.error) == (403, f"Call {theirs} is not one of agent 1001's.")
     assert (await api.get(f"/v1/calls/{theirs}", role="agent")).status == 403
+
+
+async def test_an_agents_token_hangs_up_the_call_in_which_he_talks_and_no_other(api: ApiWorld) -> None:
+    mine = store_call(api, (await api.push(NUMBER)).json["id"], "spring", up=True)
+    theirs = store_call(api, (await api.push("+447421000008")).json["id"], "spring", agent="1002", up=True)
+    early = await api.post(f"/v1/calls/{mine}/hangup", role="agent")
+    assert (early.status, "does not talk in call" in early.error) == (409, True)
+    with writing(api.engine) as session:
+        agent = find_agent(session, "1001")
+        agent.state, agent.call_id = AgentState.TALKING, mine
+    assert (await api.post(f"/v1/calls/{mine}/hangup", role="agent")).status == 202
+    assert (await api.post(f"/v1/calls/{theirs}/hangup", role="agent")).status == 403
+    assert (await api.post(f"/v1/calls/{theirs}/hangup")).status == 202
+    with reading(api.engine) as session:
+        rows = session.scalars(select(Control).where(col(Control.action) == "hangup").order_by(col(Control.id))).all()
+    assert [row.payload for row in rows] == [{"call_id": mine, "ext": "1001"}, {"call_id": theirs}]
 
 
 # -- hidden numbers ---------------------------------------------------------------------------------------

@@ -19,6 +19,8 @@ from contact_center import logs
 from contact_center.watchdog import LoopMonitor, Notifier, Watchdog
 from tests.unit.waiting import until
 
+pytestmark = pytest.mark.clock
+
 
 @pytest.fixture
 def systemd(tmp_path: Path) -> Iterator[tuple[str, socket.socket]]:

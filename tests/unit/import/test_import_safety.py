@@ -23,6 +23,8 @@ from contact_center.store.queries import find_campaign
 from dialer.lead_import import GAP_SECONDS, ImportOrder, LeadImporter
 from tests.unit.console.support import Cli
 
+pytestmark = pytest.mark.clock
+
 ANN = "+442079460018"
 
 

@@ -261,6 +261,19 @@ def test_what_is_no_file_is_one_sentence(cli: Cli) -> None:
     cli.refused(3, "lead", "import", "nowhere", put(cli, f"phone\n{ANN}\n"))
 
 
+def test_what_was_made_harmless_for_spreadsheets_is_itself_again_when_rejects_are_imported(cli: Cli) -> None:
+    rows = f"phone,callback_at,callback_agent,priority,note\n{ANN},+2h,1009,-5,=1+1\n{BOB},,1009,-7,-\n"
+    cli.ok("lead", "import", "spring", put(cli, rows))
+    file = cli.folder / "leads.csv.rejects.csv"
+    assert "'+2h" in file.read_text()
+    cli.ok("agent", "add", "1001", "--name", "Ann")
+    file.write_text(file.read_text().replace("1009", "1001").replace(f"{BOB},", f"{BOB},+3h"))
+    assert cli.json("lead", "import", "spring", file)["rejected"] == 0
+    ann, bob = leads(cli)
+    assert (ann["callback_agent"], ann["priority"], ann["fields"]) == ("1001", -5, {"note": "=1+1"})
+    assert (bob["callback_agent"], bob["priority"], bob["fields"]) == ("1001", -7, {"note": "-"})
+
+
 def test_rejects_never_overwrite_the_file_itself(cli: Cli) -> None:
     file = put(cli, "phone\nabc\n")
     cli.refused(2, "lead", "import", "spring", file, "--rejects", file)

@@ -14,7 +14,7 @@ from contact_center.law.force import Cap, rule_document, rules_for
 from contact_center.law.geography import atlas
 from contact_center.law.places import LeadFacts
 from contact_center.law.rules import Clock, LedgerWindow
-from contact_center.options import GREETING_END_PROFILES, CampaignOptions
+from contact_center.options import ABANDONMENT_LIMITS, GREETING_END_PROFILES, CampaignOptions
 
 NOW = datetime(2026, 7, 15, 18, tzinfo=UTC)
 NEW_YORK, TAMPA, LONDON, TORONTO = "+12125550123", "+18135550123", "+442079460018", "+14165550123"
@@ -60,6 +60,15 @@ def test_the_profiles_that_may_count_from_the_greetings_end_are_those_whose_law_
     clocks = {profile: rules_for("", NOW, profile=profile) for profile in PROFILES if profile != "none"}
     from_end = [profile for profile, rules in clocks.items() if rules.message_clock is Clock.GREETING_END]
     assert tuple(from_end) == GREETING_END_PROFILES
+
+
+def test_the_limits_that_the_dialer_steers_by_are_those_of_the_law() -> None:
+    strictest = {
+        profile: min(limit for limit in rules_for("", NOW, profile=profile).abandonment.values() if limit is not None)
+        for profile in PROFILES
+        if profile != "none"
+    }
+    assert strictest == ABANDONMENT_LIMITS
 
 
 def test_a_campaign_counts_from_the_greetings_end_only_under_a_law_that_lets_it() -> None:

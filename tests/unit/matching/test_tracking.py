@@ -15,7 +15,7 @@ from contact_center.errors import NotFound, UsageError
 from contact_center.matching.ids import checked_context_id, is_vendors, verdict
 from contact_center.matching.matcher import match_arrived, transaction_of
 from contact_center.matching.orders import checked_order
-from contact_center.matching.transactions import Order, TransactionType, Visit, transaction
+from contact_center.matching.transactions import Order, TransactionType, Visit, Visitor, transaction
 from contact_center.models import Call, Rating
 from contact_center.settings import Tracking
 from contact_center.store.admin import By
@@ -86,7 +86,7 @@ def test_a_visitor_keeps_his_number_as_long_as_he_stays_and_a_call_is_of_the_pag
     with reading(engine) as session:
         facts = transaction_facts(session, "c-1", 10**6)
     assert facts is not None
-    assert facts.visit == Visit("ann", "http://example.com/b", "adwords")
+    assert facts.visit == Visit("ann", "http://example.com/b", "adwords", later(1000))
 
 
 def test_a_number_that_came_free_rests_before_another_visitor_is_shown_it(engine: Engine) -> None:
@@ -223,7 +223,7 @@ def test_the_example_of_the_data_platform_field_for_field() -> None:
         source="Respose-test-integration@1.0.0",
         at=datetime.fromisoformat("2018-01-24T16:16:38.750+00:00"),
         call_id="c-1",
-        visit=Visit("ctx", "http://example.com/page", "adwords"),
+        visit=Visit("ctx", "http://example.com/page", "adwords", NOON),
         order=Order("09890809", Decimal("9.99"), "GBP"),
     )
     assert made == SEED
@@ -237,7 +237,8 @@ def facts(**more: Any) -> TransactionFacts:
     own: dict[str, Any] = {
         "call_id": "c-1", "started_at": NOON, "ended_at": later(60), "direction": "inbound",
         "is_tracked": True, "is_over": True,
-        "matched": True, "visit": Visit("ctx", "http://example.com/page", "adwords"), "order": None,
+        "matched": True, "visit": Visit("ctx", "http://example.com/page", "adwords", NOON), "order": None,
+        "visitor": Visitor("ctx", True, False),
     }  # fmt: skip
     return TransactionFacts(**{**own, **more})
 
@@ -274,6 +275,27 @@ def test_offline_calls_are_told_only_with_send_all_and_calls_of_no_pool_never() 
     assert told["events"][0]["meta"]["url"] == ""
     assert transaction_of(Tracking(send="all"), ENDED, facts(matched=False, visit=None, is_tracked=False)) is None
     assert transaction_of(Tracking(send="all"), ENDED, facts(direction="outbound")) is None
+
+
+def test_with_details_it_is_told_whose_call_it_is_and_an_offline_call_has_the_vendors_id(engine: Engine) -> None:
+    pool(engine)
+    number, wanted = visit(engine, "ann"), Tracking(send="all", details=True)
+    with_visit, later_on = call(engine, "c-1", number, 5), call(engine, "c-2", number, 4000)
+    with writing(engine) as session:
+        attach_context(session, By("test", later(4001)), "c-2", "gbr0-77", "GB")
+        told = [transaction_of(wanted, ENDED, found) for c in ("c-1", "c-2")
+                if (found := transaction_facts(session, c, 10**6)) is not None]  # fmt: skip
+    assert (with_visit["matched"], later_on["matched"]) == (True, False)
+    assert [body["events"][0]["visitor"] for body in told if body] == [
+        {
+            "context_id": "ann",
+            "matched": True,
+            "offline": False,
+            "source": "adwords",
+            "viewed_at": int(NOON.timestamp()),
+        },
+        {"context_id": "gbr0-77", "matched": False, "offline": True, "source": "", "viewed_at": None},
+    ]
 
 
 def test_an_order_keeps_the_zeros_of_its_id_and_the_pence_of_its_total(engine: Engine) -> None:

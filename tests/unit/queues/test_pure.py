@@ -7,13 +7,14 @@ from random import Random
 
 import pytest
 
-from contact_center.options import Overflow, QueueOptions
+from contact_center.options import Hours, Overflow, QueueOptions
 from contact_center.queues.days import checked_holiday
 from contact_center.queues.figures import Visit, figures, header, smoothed
 from contact_center.queues.hours import is_served
 from contact_center.queues.skills import fits, mastery, next_relaxation, parse_levels, relaxed
 from contact_center.queues.strategies import Candidate, Memory, in_order
 from contact_center.queues.waits import HandleTime, as_told, expected_wait
+from contact_center.zones import next_change
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
@@ -88,13 +89,30 @@ def test_a_queue_is_closed_on_holidays_and_outside_its_hours_by_the_sites_clock(
     assert not is_served("00:00-24:00", ("12-25",), zone, datetime(2026, 12, 24, 23, 30, tzinfo=UTC))
 
 
+@pytest.mark.parametrize("hours", ["fri 22:00-06:00", "fri 22:00-24:00, sat 00:00-06:00"])
+def test_hours_over_midnight_end_on_the_following_day(hours):
+    def instant(day: int, hour: int, minute: int = 0) -> datetime:
+        return datetime(2026, 3, day, hour, minute, tzinfo=UTC)  # the 6th is a Friday
+
+    is_now = {at: is_served(hours, (), "UTC", at) for at in (instant(6, 5), instant(6, 21, 59), instant(7, 6))}
+    assert not any(is_now.values()), is_now
+    assert all(is_served(hours, (), "UTC", at) for at in (instant(6, 22), instant(7, 0), instant(7, 5, 59)))
+    assert next_change("UTC", hours, instant(6, 23)) == instant(7, 6)
+
+
+@pytest.mark.parametrize("text", ["22:00-22:00", "22:00-24:01", "25:00-06:00", "24:00-24:00"])
+def test_hours_without_a_length_or_past_the_day_are_refused(text):
+    with pytest.raises(ValueError, match="the end must be another time than the start, and 24:00 at the latest"):
+        Hours.parse(text)
+
+
 @pytest.mark.parametrize("text", ["2026-13-01", "2026-02-30", "25.12.", "12-25-2026", "2025-02-29"])
 def test_what_is_no_day_is_no_holiday(text):
     with pytest.raises(ValueError, match=r"holiday|calendar"):
         checked_holiday(text)
 
 
-@pytest.mark.parametrize("text", ["queue:", "number:12", "number:0044", "elsewhere", "message:x", "queue:a b"])
+@pytest.mark.parametrize("text", ["queue:", "number:12", "number:0044", "elsewhere", "message:x", "queue:a:b"])
 def test_an_overflow_is_one_of_four(text):
     with pytest.raises(ValueError, match="is wanted"):
         Overflow.parse(text)

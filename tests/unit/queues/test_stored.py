@@ -28,23 +28,12 @@ from contact_center.store.queries_calls import call_document, find_call, live_do
 from contact_center.store.queries_queues import live_queue, open_inbound
 from contact_center.store.report_queues import agent_rows, queue_rows
 from contact_center.store.schema import upgrade
-from tests.lab.postgres import Postgres
 
 AT = datetime(2026, 3, 2, 9, tzinfo=UTC)
 
 
 def after(seconds: float) -> datetime:
     return AT + timedelta(seconds=seconds)
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[Postgres]:
-    server = Postgres()
-    try:
-        server.start()
-        yield server
-    finally:
-        server.remove()
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -152,3 +141,24 @@ def test_who_is_sent_on_counts_for_each_queue_by_itself_and_is_not_abandoned(eng
         shown = live_queue(session, find_queue(session, "help"), list_agents(session), "UTC", after(60))
         assert shown["header"].startswith("help has 0 calls (max unlimited) in 'longest_idle' strategy")
         assert "A:1" in shown["header"]
+
+
+def test_the_talk_of_who_lost_his_agent_and_waits_again_counts_once(engine: Engine):
+    told(
+        engine,
+        *arrives("a", 0),
+        CallConnected("a", 1, "sales", after(10), "1001", "leg", "bridge", 9.0, 4.0),
+        CallQueued("a", 2, "sales", "ch-a", after(40), 50, 1),
+    )
+    with reading(engine) as session:
+        [found] = open_inbound(session)
+        assert (found.visit.n, found.visit.connected_at, found.ring_seconds) == (2, None, 4.0)
+        assert [type(event).__name__ for event in found.before] == ["Entered", "Connected", "Alone"]
+    told(
+        engine,
+        CallConnected("a", 2, "sales", after(50), "1001", "leg2", "bridge", 10.0),
+        CallFinished("a", after(70), "abandoned", 20.0, record()),
+    )
+    with reading(engine) as session:
+        [row] = queue_rows(session, "sales", AT, after(3600))
+        assert (row["queued"], row["answered"], row["talk_seconds"]) == (2, 2, 50.0)

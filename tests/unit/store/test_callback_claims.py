@@ -12,12 +12,15 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from sqlalchemy import text
 
 from contact_center.store.call_facts import CallArrived
 from contact_center.store.callback_facts import CallbackOrdered
 from contact_center.store.engine import open_engine, reading, writing
 from contact_center.store.schema import upgrade
+
+pytestmark = pytest.mark.clock
 
 COUNT = int(os.environ.get("CALLWRIGHT_CALLBACKS", "150"))
 KILLS = int(os.environ.get("CALLWRIGHT_CALLBACK_KILLS", "6"))

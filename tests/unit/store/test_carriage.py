@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import Engine
 
@@ -69,3 +71,13 @@ def test_such_leads_come_back_when_a_trunk_may_carry_them_and_only_those(engine:
             "closed",
         ]
         assert {one.number for one in take(session, campaign, 9)} == {"+1201", "+4601"}
+
+
+def test_a_promise_outlives_a_list_of_prefixes_that_did_not_have_the_number(engine: Engine):
+    at = NOON + timedelta(days=1)
+    with writing(engine) as session:
+        campaign = add_campaign(session)
+        lead = add_lead(session, campaign, "+1201", state="closed", reason=NOT_CARRIED, callback_at=at)
+        assert open_carried(session, campaign, Carriers(("all",), {"all": ("+1",)}), NOON, 0) == (1, None)
+        found = session.get_one(Lead, lead)
+        assert (found.state, found.next_attempt_at) == ("due", at)

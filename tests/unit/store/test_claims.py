@@ -1,23 +1,21 @@
 from __future__ import annotations
 
-import gc
 import os
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import Engine, insert, text
+from sqlalchemy import Engine, update
 
-from contact_center.models import Attempt, Call, Lead, Outbox
-from contact_center.store.claim_sql import CLASSES, earliest_sql, first_sql, heads_sql, pairs_sql, zones_sql
+from contact_center.models import Attempt, Call, Campaign, Lead, Outbox
 from contact_center.store.claims import campaign_exhausted, lead_counts, next_due_at, zones_of
 from contact_center.store.engine import reading, writing
+from contact_center.store.queries_pace import coming_leads
 from contact_center.store.tables import table_of
-from contact_center.terms import CallKind
+from contact_center.terms import CallKind, LeadOrder
 from tests.unit.store.world import (
     LONDON,
     NOON,
@@ -46,6 +44,22 @@ def test_served_leads_come_first_then_new_ones_newest_first_then_retries(engine:
         taken = take(session, campaign, 10)
     assert [one.number for one in taken] == ["+4406", "+4405", "+4404", "+4403", "+4402", "+4401"]
     assert [one.last_agent for one in taken[:3]] == ["1002", "1001", ""]
+
+
+def test_a_campaign_may_call_retries_before_new_ones(engine: Engine) -> None:
+    with writing(engine) as session:
+        campaign = add_campaign(session)
+        session.connection().execute(
+            update(table_of(Campaign)).values(options={"order": LeadOrder.RETRIES_FIRST.value})
+        )
+        due(session, campaign, "+4401", 90, priority=-5)
+        add_lead(session, campaign, "+4403", priority=5)
+        due(session, campaign, "+4402", 120)
+        due(session, campaign, "+4404", -1)
+        due(session, campaign, "+4405", 1, last_agent="1001")
+        coming = [lead.number for lead in coming_leads(session, campaign, None, NOON, 10)]
+        taken = [one.number for one in take(session, campaign, 10)]
+    assert coming == taken == ["+4405", "+4402", "+4401", "+4403"]
 
 
 def test_a_higher_priority_goes_first_within_its_class_only(engine: Engine) -> None:
@@ -313,79 +327,3 @@ def test_a_process_killed_in_the_middle_of_claims_leaves_nothing_half_made(engin
     assert len(attempts) == len(dialing) == len(rows(engine, Outbox))
     assert told <= dialing
     assert len(dialing) - len(told) <= 5 * 4  # at most one claim of each process was not told
-
-
-def test_sqlite_answers_every_question_of_a_claim_from_the_index_of_its_class(sqlite_engine: Engine) -> None:
-    parameters = {"campaign": 1, "priority": 0, "now": NOON, "few": 5, "z0": LONDON, "z1": "Asia/Tokyo"}
-    with reading(sqlite_engine) as session:
-        for lead_class in CLASSES:
-            statements = [
-                pairs_sql(lead_class, "sqlite"),
-                zones_sql(lead_class, "sqlite"),
-                first_sql(lead_class, "sqlite", 1).element,
-                first_sql(lead_class, "sqlite", 2).element,
-                heads_sql("sqlite").statement.element,
-            ]
-            if lead_class.is_timed:
-                statements.append(earliest_sql(lead_class, "sqlite", 2).element)
-            for statement in statements:
-                plan = session.connection().execute(
-                    text(f"EXPLAIN QUERY PLAN {statement.text}"),
-                    {**parameters, "now": NOON.strftime("%Y-%m-%d %H:%M:%S.%f")},
-                )
-                steps = [step.detail for step in plan]
-                assert not [step for step in steps if step.startswith("SCAN lead")], steps
-                assert any(lead_class.index in step for step in steps), steps
-
-
-def test_a_claim_among_very_many_leads_takes_less_than_five_milliseconds_of_work(engine: Engine) -> None:
-    size = int(os.environ.get("CALLWRIGHT_TEST_LEADS", "200000"))
-    zones = [LONDON, "America/New_York", "America/Chicago", "America/Chicago,America/New_York"]
-    with writing(engine) as session:
-        campaign = add_campaign(session)
-        for start in range(0, size, 20000):
-            session.connection().execute(
-                insert(table_of(Lead)),
-                [
-                    {
-                        "campaign_id": campaign,
-                        "number": f"+44{n:09d}",
-                        "zones": zones[n % 4],
-                        "state": "new" if n % 3 else "due",
-                        "disposition": "",
-                        "attempts": 0,
-                        "dials": 0,
-                        "next_attempt_at": None if n % 3 else NOON + timedelta(seconds=60 + n % 86400),
-                        "last_agent": "1001" if n % 2 else "",
-                        "priority": 5 if n % 7 == 0 else 0,
-                        "fields": {},
-                        "created_at": NOON,
-                        "reason": "",
-                    }
-                    for n in range(start, start + 20000)
-                ],
-            )
-    if engine.dialect.name == "postgresql":
-        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.exec_driver_sql("VACUUM ANALYZE lead")
-    spans, waits = [], []
-    gc.collect()
-    for turn in range(200):
-        with writing(engine) as session:
-            used, started = time.thread_time(), time.perf_counter()
-            taken = take(session, campaign, 2, now=NOON + timedelta(minutes=turn), max_attempts=3)
-            spans.append(time.thread_time() - used)
-            waits.append(time.perf_counter() - started)
-        assert len(taken) == 2
-    spans.sort()
-    waits.sort()
-    print(
-        f"\n{engine.dialect.name}: claim of 2 among {size}: CPU p50 {spans[100] * 1e3:.2f} ms, "
-        f"p99 {spans[197] * 1e3:.2f} ms; all p50 {waits[100] * 1e3:.2f} ms, p99 {waits[197] * 1e3:.2f} ms"
-    )
-    assert spans[197] < 0.005
-    assert waits[100] < 0.025  # on a busy machine, too; reading all leads would take longer
-    with reading(engine) as session:
-        started = time.perf_counter()
-        assert sum(lead_counts(session, campaign).values()) == size
-        print(f"lead_counts: {(time.perf_counter() - started) * 1e3:.1f} ms")

@@ -2,39 +2,29 @@
 
 from __future__ import annotations
 
-import threading
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine, select, text
 from sqlalchemy.orm import Session
-from sqlmodel import col
 
-from contact_center.errors import NotFound
-from contact_center.models import Attempt, Call, Campaign, Lead
+from contact_center.attempt_rules import AttemptRules
+from contact_center.law.force import Cap
+from contact_center.models import Call, Campaign, Lead
 from contact_center.options import CampaignOptions
 from contact_center.settings import Settings
 from contact_center.store.admin import By
 from contact_center.store.admin_dnc import (
     add_dnc,
-    blocked_numbers,
-    import_dnc,
-    last_import_at,
-    listed_among,
-    remove_dnc,
 )
-from contact_center.store.changes import take_controls
-from contact_center.store.claims import Claim
 from contact_center.store.engine import reading, writing
-from contact_center.store.fact import Fact
+from contact_center.store.facts import AttemptRinging
 from contact_center.store.law_claims import FORBIDDEN, Hold, calls_since, held_by_law, put_off
-from contact_center.store.law_facts import NumberForbidden
 from contact_center.store.law_places import place_leads_again
 from contact_center.store.law_why import why_law_holds, why_law_slows
 from contact_center.store.queries_why import Circumstances, why_lead
 from contact_center.terms import CallKind
-from tests.unit.store.world import NOON, add_campaign, add_lead, events, one_call, row, rows, settled, take
+from tests.unit.store.world import NOON, add_campaign, add_lead, events, row, rows, settled, take
 
 TAMPA, LONDON_NUMBER = "+18135550123", "+442079460018"
 FLORIDA = "America/New_York|US-FL"
@@ -242,115 +232,6 @@ def test_a_preview_counts_from_its_dial_not_from_when_the_agent_was_shown_the_le
     assert found.until == NOON + timedelta(hours=24)
 
 
-@dataclass
-class Race:
-    """What two threads did: when the entry was committed, and which claims came when."""
-
-    claims: list[tuple[int, Claim]]
-    committed: int = 0
-
-
-@pytest.mark.parametrize("round_", range(5))
-def test_no_lead_is_claimed_after_its_number_was_put_on_the_list(engine: Engine, round_: int) -> None:
-    numbers = [f"+1813556{n:04d}" for n in range(100)]
-    with writing(engine) as session:
-        campaign = add_campaign(session, f"race{round_}")
-        for number in numbers:
-            add_lead(session, campaign, number)
-    order: list[tuple[str, str]] = []
-    turn = threading.Lock()
-
-    def forbid_all() -> None:
-        for number in reversed(numbers):
-            with writing(engine) as session:
-                add_dnc(session, By("test", NOON), [number], 0)
-            with turn:
-                order.append(("forbidden", number))
-
-    def claim_all() -> None:
-        while True:
-            with turn:
-                before = {number for what, number in order if what == "forbidden"}
-            with writing(engine) as session:
-                taken = take(session, campaign)
-            if not taken:
-                return
-            with turn:
-                order.extend(("claimed", one.number) for one in taken)
-            assert not {one.number for one in taken} & before, "claimed after the commit of its entry"
-
-    errors: list[BaseException] = []
-
-    def guarded(work: object) -> None:
-        try:
-            work()  # type: ignore[operator]
-        except BaseException as error:  # handed to the test below
-            errors.append(error)
-
-    threads = [threading.Thread(target=guarded, args=(work,)) for work in (forbid_all, claim_all)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(timeout=60)
-    assert not errors, errors
-    claimed = [number for what, number in order if what == "claimed"]
-    assert len(claimed) == len(set(claimed))
-    assert {row_["state"] for row_ in rows(engine, Lead)} <= {"dialing", "dnc"}
-
-
-def test_a_serve_learns_which_of_its_ringing_calls_are_forbidden(engine: Engine) -> None:
-    taken = one_call(engine, LONDON_NUMBER)
-    ringing = [(taken.number, taken.campaign_id), ("+441632960999", taken.campaign_id)]
-    with writing(engine) as session:
-        assert listed_among(session, ringing) == set()
-        import_dnc(session, By("test", NOON), [LONDON_NUMBER, "+441632960002"], taken.campaign_id + 1)
-        assert listed_among(session, ringing) == set(), "another campaign's list"
-        add_dnc(session, By("test", NOON), [LONDON_NUMBER], taken.campaign_id)
-        assert listed_among(session, ringing) == {ringing[0]}
-        assert listed_among(session, []) == set()
-    with writing(engine) as session:
-        told = [(one.entity, one.action, one.entity_id) for one in take_controls(session, NOON)]
-    assert ("dnc", "add", LONDON_NUMBER) in told
-    assert ("dnc", "import", str(taken.campaign_id + 1)) in told
-    with reading(engine) as session:
-        call = session.scalars(select(Attempt).where(col(Attempt.live_number).is_not(None))).one()
-        assert (call.number, call.campaign_id) in listed_among(session, [(call.number, call.campaign_id)])
-
-
-def test_an_import_is_one_change_for_others_however_many_numbers_it_has(engine: Engine) -> None:
-    numbers = [f"+4416329{n:05d}" for n in range(500)]
-    with writing(engine) as session:
-        campaign = add_campaign(session)
-        add_lead(session, campaign, numbers[7])
-        assert last_import_at(session) is None
-        change = import_dnc(session, By("test", NOON), numbers, 0, "registry")
-        assert (change.numbers, change.leads) == (500, 1)
-        assert import_dnc(session, By("test", NOON + HOUR), numbers, 0).numbers == 0
-        assert last_import_at(session) == NOON + HOUR, "the same list again is a fresh list"
-        assert blocked_numbers(session, numbers[:3], campaign) == set(numbers[:3])
-        remove_dnc(session, By("test", NOON), numbers[7], 0)
-        with pytest.raises(NotFound):
-            remove_dnc(session, By("test", NOON), numbers[7], 0)
-    assert events(engine, "dnc")[0] == ("dnc.import", "company", 1)
-    assert len(events(engine, "dnc")) == 3
-    assert row(engine, Lead, number=numbers[7])["state"] == "new"
-
-
-def test_a_wish_made_on_the_phone_is_a_fact_that_claims_wait_for(engine: Engine) -> None:
-    wish = NumberForbidden(number=LONDON_NUMBER, campaign_id=0, reason="asked on the phone", actor="caller", at=NOON)
-    assert wish.holds_back
-    assert Fact.from_json(wish.to_json()) == wish
-    with writing(engine) as session:
-        campaign = add_campaign(session)
-        add_lead(session, campaign, LONDON_NUMBER)
-        wish.apply(session)
-        wish.apply(session)
-        assert take(session, campaign) == []
-        assert blocked_numbers(session, [LONDON_NUMBER], campaign) == {LONDON_NUMBER}
-        assert len(take_controls(session, NOON)) == 1
-    assert row(engine, Lead, number=LONDON_NUMBER)["state"] == "dnc"
-
-
 def test_why_says_what_the_law_holds_against_a_lead(engine: Engine) -> None:
     options = CampaignOptions().changed(profile="us_tsr")
     with writing(engine) as session:
@@ -382,6 +263,23 @@ def test_why_says_where_a_campaign_stands_in_each_window(engine: Engine) -> None
         assert (day.binds, month.binds) == (True, True)
 
 
+@pytest.mark.parametrize("mode", ["power", "progressive", "preview"])
+def test_why_does_not_tell_of_a_limit_that_no_law_sets_and_the_mode_does_not_steer_by(
+    engine: Engine, mode: str
+) -> None:
+    with writing(engine) as session:
+        campaign = add_campaign(session)
+        lead = add_lead(session, campaign, TAMPA, zones=FLORIDA)
+        called(session, lead, campaign, NOON, "no_free_operators")
+        session.execute(text("UPDATE attempt SET answered_at = intent_at"))
+        row_ = session.get_one(Campaign, campaign)
+        row_.mode = mode
+        for reason in why_law_slows(session, row_, NOON + HOUR, "UTC"):
+            assert not reason.binds
+            assert reason.detail.startswith("1 / 1 = 100.00 % abandoned in ")
+            assert "per free agent" not in reason.detail
+
+
 def test_leads_of_an_older_program_get_the_key_of_their_place(engine: Engine) -> None:
     with writing(engine) as session:
         campaign = add_campaign(session)
@@ -403,3 +301,21 @@ def test_leads_of_an_older_program_get_the_key_of_their_place(engine: Engine) ->
     stored = {one["id"]: one["zones"] for one in rows(engine, Lead)}
     assert {key: stored[key] for key in leads} == leads
     assert list(stored.values()).count(FLORIDA) == 601
+
+
+@pytest.mark.parametrize("rang", [True, False])
+def test_a_call_that_was_taken_back_counts_for_the_caps_where_his_phone_rang(engine: Engine, rang: bool) -> None:
+    """A preview's agent who hangs up while it rings, or a campaign that is stopped, has disturbed him all the same."""
+    rules = AttemptRules(caps=(Cap(1, 24 * 3600.0),))
+    with writing(engine) as session:
+        campaign = add_campaign(session)
+        lead = add_lead(session, campaign, "+441632960001")
+        (taken,) = take(session, campaign, own=rules)
+        if rang:
+            AttemptRinging(taken.channel_id, NOON).apply(session)
+        back = {"outcome": "not_attempted", "counted": False, "sip_code": None, "next_attempt_at": NOON}
+        settled(taken, **back).apply(session)
+        assert calls_since(session, [lead], NOON - HOUR) == {lead: int(rang)}
+        for own in (rules, AttemptRules(parts=("09:00-12:00", "12:00-17:00"))):
+            leads = session.scalars(select(Lead).execution_options(populate_existing=True)).all()
+            assert bool(held_by_law(session, leads, profile="none", now=NOON, own=own)) is rang

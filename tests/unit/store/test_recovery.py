@@ -5,6 +5,7 @@ import time
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from sqlalchemy import Engine, Select, insert, update
 
 from contact_center.models import Agent, Lead
@@ -21,6 +22,8 @@ from contact_center.store.recovery import (
 from contact_center.store.tables import table_of
 from contact_center.terms import AgentState, AgentStatus, AttemptState, CallKind, LeadState
 from tests.unit.store.world import NOON, add_agent, add_lead, due, one_call, row, settled, take
+
+pytestmark = pytest.mark.clock
 
 
 def test_open_attempts_carry_all_that_adopting_them_takes(engine: Engine) -> None:

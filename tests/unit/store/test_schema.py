@@ -36,7 +36,7 @@ def own_engine(url: str) -> Iterator[Engine]:
 
 def test_a_fresh_database_gets_all_tables_and_may_then_be_used(url: str) -> None:
     assert schema_state(url).current is None
-    with pytest.raises(UsageError, match="callwright db upgrade"):
+    with pytest.raises(Unreachable, match="callwright db upgrade"):
         require_current(url)
     assert upgrade(url).is_current
     require_current(url)
@@ -97,7 +97,7 @@ def test_a_fresh_sqlite_file_is_not_for_everybody(tmp_path: Path) -> None:
 
 def test_an_older_schema_asks_for_the_upgrade(own_engine: Engine) -> None:
     _set_version(own_engine, None)
-    with pytest.raises(UsageError, match="callwright db upgrade"):
+    with pytest.raises(Unreachable, match="callwright db upgrade"):
         require_current(own_engine.url)
 
 
@@ -140,7 +140,7 @@ def test_a_file_that_was_cut_short_is_refused(tmp_path: Path) -> None:
 
 def test_a_mistyped_path_does_not_start_a_new_database(tmp_path: Path) -> None:
     missing = tmp_path / "missing.db"
-    with pytest.raises(UsageError, match="no Callwright database yet"):
+    with pytest.raises(Unreachable, match="no Callwright database yet"):
         require_current(f"sqlite:///{missing}")
     engine = open_engine(f"sqlite:///{missing}")
     with pytest.raises(Unreachable, match="cannot be opened"), writing(engine):

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
+from sqlmodel import col
 
 from contact_center.matching.orders import checked_order
+from contact_center.models_telling import Webhook
 from contact_center.store.admin import By
 from contact_center.store.analytics import add_analytics, analytics_document, list_analytics, rated_calls
 from contact_center.store.call_facts import CallArrived, CallFinished
 from contact_center.store.changes import read_events
 from contact_center.store.engine import reading, writing
 from contact_center.store.report_matching import matching_report, visitor_document
-from contact_center.store.telling import cursor_of, move_cursor, oldest_cursor, open_cursor, webhook_cursor
+from contact_center.store.telling import cursor_of, move_cursor, oldest_cursor, open_cursor, webhook_cursor, who_is_told
 from contact_center.store.told_states import places_of_calls, states
 from contact_center.store.tracking import VisitNote, add_numbers, attach_context, note_visit, pools, set_order
 from contact_center.store.transactions import transaction_facts
@@ -34,6 +36,28 @@ def test_a_cursor_only_goes_forward(engine: Engine) -> None:
         assert oldest_cursor(session) == 9
         assert oldest_cursor(session, names=["other"]) is None
         assert oldest_cursor(session, now=NOON + timedelta(days=31)) is None
+
+
+def test_it_is_known_who_there_is_to_be_told(engine: Engine) -> None:
+    def told() -> tuple[int, bool, bool, bool]:
+        with reading(engine) as session:
+            there = who_is_told(session)
+            return there.newest, bool(there.has_hooks), bool(there.has_properties), bool(there.has_pools)
+
+    assert told() == (0, False, False, False)
+    add_events(engine, 3)
+    hook = add_hook(engine)
+    newest = told()[0]
+    assert newest >= 3
+    assert told() == (newest, True, False, False)
+    with writing(engine) as session:
+        session.execute(update(Webhook).where(col(Webhook.id) == hook.id).values(disabled_at=NOON))
+        keys = {"measurement_id": "G-ABC1234567", "api_secret": "hush", "event_name": "call_rated"}
+        add_analytics(session, BY, "shop", **keys)
+    assert told()[1:] == (False, True, False)
+    with writing(engine) as session:
+        add_numbers(session, BY, "shop", ["1"], "GB")
+    assert told()[1:] == (False, True, True)
 
 
 def test_what_was_put_aside_is_due_in_its_turn_and_frees_what_waits_behind_it(engine: Engine) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import time
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import Engine
 
 from contact_center.clock import SystemClock
@@ -18,6 +19,8 @@ from contact_center.store.facts import (
 from contact_center.store.recovery import open_attempts
 from contact_center.store.writer import Writer
 from tests.unit.store.world import NOON, add_agent, add_campaign, add_lead, settled, take
+
+pytestmark = pytest.mark.clock
 
 CALLS = 400
 

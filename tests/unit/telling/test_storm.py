@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from sqlalchemy import Engine
 
 from tests.support.telling_storm import Storm
+
+pytestmark = pytest.mark.clock
 
 
 async def test_after_an_outage_and_kills_everybody_has_every_event_and_no_number_is_missing(engine: Engine) -> None:

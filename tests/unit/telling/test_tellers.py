@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import pytest
 from aiohttp import web
 from sqlalchemy import Engine
 
@@ -24,6 +25,8 @@ from tests.support.receivers import HttpReceiver, Request
 from tests.support.telling import SECRET, add_events
 from tests.support.telling_process import settings
 from tests.unit.waiting import until
+
+pytestmark = pytest.mark.clock
 
 OTHER = "whsec_" + "A" * 32
 

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import random
 
+import pytest
 from sqlalchemy import Engine
 
 from contact_center.store.admin import By
@@ -33,6 +34,8 @@ from tests.support.telling import (
     until,
 )
 from tests.support.virtual_clock import VirtualClock, on_virtual_clock
+
+pytestmark = pytest.mark.clock
 
 
 def document(engine: Engine, name: str = "crm") -> dict[str, object]:
@@ -128,6 +131,17 @@ async def test_a_receiver_away_for_ten_minutes_gets_all_of_10_000_events_though_
     early = [got for got in receiver.got if got.at < 600]
     assert len(early) < 200  # who is away is not hammered
     assert document(engine)["dead"] == 0
+
+
+@on_virtual_clock
+async def test_a_receiver_away_for_seconds_waits_no_longer_because_many_messages_met_it(engine: Engine) -> None:
+    add_hook(engine, types=("call.*",))
+    add_events(engine, 100, entities=50)
+    receiver = Receiver(away_until(20.0))
+    with running(engine, receiver, VirtualClock()):
+        await until(lambda: len(receiver.taken) == 100, 600)
+        assert asyncio.get_running_loop().time() < 60
+    assert_in_order(receiver)
 
 
 @on_virtual_clock

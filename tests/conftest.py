@@ -1,0 +1,45 @@
+"""What all tests share: none is slowed down by what earlier ones left in memory, or by those that use up the cores."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+
+from tests.lab.centre import OPEN
+
+WATCH_THE_CLOCK = ("contract", "farend", "asterisk_conf", "asterisk", "readme")
+"""Folders of tests with real parties, who stand still when the cores are used up; elsewhere the mark is `clock`. Those
+that bear it least come first, furthest from the tests that compute."""
+COMPUTES = 1 + len(WATCH_THE_CLOCK)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _nothing_old_to_look_through() -> None:
+    """After thousands of tests a worker holds hundreds of MB: one full collection takes a second of a test's time."""
+    gc.collect()
+    gc.freeze()
+
+
+def _turn(item: pytest.Item) -> int:
+    folder = item.nodeid.split("/")[1]
+    if folder in WATCH_THE_CLOCK:
+        return WATCH_THE_CLOCK.index(folder)
+    return COMPUTES - 1 if any(item.iter_markers("clock")) or any(item.iter_markers("asterisk")) else COMPUTES
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Those that wait for real parties first, side by side; then those that compute as fast as they can."""
+    items.sort(key=_turn)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, Any, Any]:
+    """What the programs logged stands with the test that failed: it may not fail again for whoever looks."""
+    report = yield
+    if report.failed:
+        report.sections += [section for centre in OPEN for section in centre.logs().items()]
+    return report
