@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.lab.centre import OPEN
+from tests.lab.centre import CLOSED_IN_ERROR, OPEN
 
 WATCH_THE_CLOCK = ("contract", "farend", "asterisk_conf", "asterisk", "readme")
 """Folders of tests with real parties, who stand still when the cores are used up; elsewhere the mark is `clock`. Those
@@ -42,4 +42,6 @@ def pytest_runtest_makereport() -> Generator[None, Any, Any]:
     report = yield
     if report.failed:
         report.sections += [section for centre in OPEN for section in centre.logs().items()]
+        report.sections += CLOSED_IN_ERROR.items()
+    CLOSED_IN_ERROR.clear()
     return report

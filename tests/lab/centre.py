@@ -173,7 +173,7 @@ class Centre:
         )
         self.serve = Serve(self)
         OPEN.append(self)
-        self._stack.callback(OPEN.remove, self)
+        self._stack.push(self._tell)
         self._stack.push_async_callback(self._end_serve)
         await self.cli("db", "upgrade", as_json=False)
         return self
@@ -186,6 +186,12 @@ class Centre:
             for link in self.base.glob("*.last"):  # shared memory that a killed serve left outside the folder
                 link.resolve().unlink(missing_ok=True)
             shutil.rmtree(self.base, ignore_errors=True)
+
+    def _tell(self, kind: type[BaseException] | None, *_: object) -> None:
+        """It is closed; a test that failed while it was open in its body is reported on only now."""
+        OPEN.remove(self)
+        if kind is not None:
+            CLOSED_IN_ERROR.update(self.logs())
 
     def logs(self) -> dict[str, str]:
         """How `serve` and Asterisk told the last of it, for whoever asks why a test failed."""
@@ -335,3 +341,6 @@ class Centre:
 
 OPEN: list[Centre] = []
 """Those that are up in this process."""
+
+CLOSED_IN_ERROR: dict[str, str] = {}
+"""What the programs of those had logged that an error closed, until the test is reported on."""
