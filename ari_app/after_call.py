@@ -79,11 +79,11 @@ class AfterCalls:
         """Ask an agent who is alone on his leg; he wraps up meanwhile. Also after a customer who did not answer."""
         if self.wants(asked, customer_ended=customer_ended) and not agent.gone.happened:
             with offer.menu():
-                await self._ask(agent, offer.ext, asked, customer_ended=customer_ended)
+                await self._ask(agent, offer, asked, customer_ended=customer_ended)
 
-    async def _ask(self, agent: Channel, ext: str, asked: Asked, *, customer_ended: bool) -> None:
+    async def _ask(self, agent: Channel, offer: Offer, asked: Asked, *, customer_ended: bool) -> None:
         """Lead the agent through what applies, within the limit. Never raises but for a shutdown."""
-        group = self._group(asked)
+        ext, group = offer.ext, self._group(asked)
         rating = RatingMenu(group) if group is not None else None
         category = None
         if customer_ended and asked.category_menu != "off":
@@ -92,6 +92,8 @@ class AfterCalls:
         try:
             async with asyncio.timeout(self._limit_seconds):
                 with agent.listen_dtmf() as keys:
+                    if offer.seat.line != agent.id:  # a line stays in its bridge for the next customer
+                        await _alone(agent)
                     if rating is not None and group is not None:
                         await self._lead(agent, keys, rating, asked, group)
                     if category is not None:
@@ -218,6 +220,16 @@ class After:
 
 def _any_key(_: str) -> prompts.Match:
     return prompts.Match.COMPLETE
+
+
+async def _alone(agent: Channel) -> None:
+    """Out of the bridge in which the customer was; that it fails keeps nobody from being asked."""
+    try:
+        await agent.leave_bridge()
+    except HungUp:
+        raise
+    except AriError as error:
+        log.info("the agent is asked where he is", action="rating", channel=agent.id, reason=str(error))
 
 
 async def _hush(agent: Channel) -> None:

@@ -126,6 +126,7 @@ class AdoptedLeg:
 
     def __init__(self, channel: Channel, bridge_id: str) -> None:
         self.channel, self.bridge_id = channel, bridge_id
+        channel.tell_bridged(bridge_id)
 
     async def join(self, customer: Channel) -> None:
         """They hear each other already."""

@@ -82,7 +82,7 @@ class Bridge:
             raise
         self._unsure.difference_update(channels)
         for channel in channels:
-            channel.tell_bridged(is_in=True)
+            channel.tell_bridged(self.id)
 
     def holds(self, channel: Channel) -> bool:
         """Whether he was let in, and it is known."""
@@ -99,7 +99,7 @@ class Bridge:
     async def remove(self, *channels: Channel) -> None:
         """Let `channels` out; harmless where one is out already or has gone."""
         for channel in channels:
-            channel.tell_bridged(is_in=False)
+            channel.tell_bridged("")
             await self._let_out(channel)
 
     async def _let_out(self, channel: Channel) -> None:

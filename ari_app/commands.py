@@ -36,6 +36,7 @@ class ChannelCommands:
         self._playbacks: set[Playback] = set()
         self._recording: Recording | None = None
         self.on_bridged: list[Callable[[bool], None]] = []  # told when it is let into a bridge, or out
+        self.bridge_id = ""  # of the bridge it was let into
         self._numbers = count(1)
 
     @property
@@ -66,10 +67,27 @@ class ChannelCommands:
         recording = self._recording is not None and not self._recording.finished.happened
         return recording or bool(self._playbacks)
 
-    def tell_bridged(self, *, is_in: bool) -> None:
-        """It was let into a bridge, or out of one."""
+    def tell_bridged(self, bridge_id: str) -> None:
+        """It was let into a bridge, or (empty) out of one."""
+        self.bridge_id = bridge_id
         for told in tuple(self.on_bridged):
-            told(is_in)
+            told(bool(bridge_id))
+
+    async def leave_bridge(self) -> None:
+        """Out of the bridge it is in, if any; HungUp where it has gone.
+
+        For who is alone there and is to hear something: when a party hangs up in the very moment in which a sound for
+        it reaches its bridge, Asterisk (22.10.1) keeps the channel, deaf to every hang-up, for ten minutes.
+        """
+        bridge_id = self.bridge_id
+        if not bridge_id:
+            return
+        self.tell_bridged("")
+        try:
+            query = {"channel": self.id}
+            await self._line.request("POST", f"bridges/{part(bridge_id)}/removeChannel", query=query)
+        except Refused as refused:
+            await self.raise_if_gone(refused)  # else it was out already
 
     async def stop_sounds(self) -> None:
         """Stop all that plays to it, and see it end: what began in that very moment may miss a stop."""

@@ -323,6 +323,7 @@ async def say_sorry(caller: Channel) -> None:
     """The end for a customer whom nobody took: he hears why, and is not left in silence."""
     await Music(caller, on=True).stop()
     with suppress(AriError):
+        await caller.leave_bridge()
         await prompts.play(caller, *SORRY)
 
 

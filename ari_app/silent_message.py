@@ -47,7 +47,8 @@ async def say(customer: Channel, order: DialOrder, env: Services, story: timelin
 
 async def _heard(customer: Channel, media: tuple[str, ...], keys: Keys, key: str) -> bool:
     try:
-        await customer.ring_stop()  # an agent's phone may have been rung for him
+        await customer.leave_bridge()  # an agent's phone may have been rung for him
+        await customer.ring_stop()
         playback = await customer.play(*media)
     except HungUp:
         raise

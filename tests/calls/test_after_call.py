@@ -46,6 +46,18 @@ async def test_after_a_campaigns_call_the_agent_hears_the_options_and_rates_by_o
 
 
 @on_virtual_clock
+async def test_the_agent_is_asked_outside_the_bridge_where_a_sound_may_hold_his_channel_as_he_hangs_up():
+    async with world(PHONE) as centre:
+        Menus(centre.app.env)
+        leg = await left_alone(centre)
+        assert leg.bridge is not None
+        await asyncio.sleep(0.1)
+        assert (said(leg)[0], leg.bridge, leg.ended_at) == (RATE, None, None)
+        await centre.settled()
+        centre.assert_nothing_left()
+
+
+@on_virtual_clock
 async def test_the_record_is_written_and_the_customers_line_free_before_the_agent_is_asked():
     async with world(PHONE) as centre:
         Menus(centre.app.env)
@@ -74,6 +86,7 @@ async def test_with_speech_off_only_please_rate_this_call_is_heard():
     async with world(PHONE) as centre:
         menus = Menus(centre.app.env)
         leg = await left_alone(centre, rating_group="quiet")
+        await asyncio.sleep(0.1)
         centre.fake.press(leg.id, "2")
         await centre.settled()
         assert said(leg)[0] == RATE

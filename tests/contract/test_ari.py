@@ -227,6 +227,10 @@ def test_two_channels_meet_in_a_bridge_and_one_that_leaves_leaves_the_other(run:
                 await second.add(one)
                 bridges = (await world.ari.snapshot()).bridges
                 assert (bridges["b1"].channels, bridges["b2"].channels) == ((), ("a",))
+                for _ in range(2):  # he is out already the second time
+                    await one.leave_bridge()
+                assert (await world.ari.snapshot()).bridges["b2"].channels == ()
+                assert not one.gone.happened
 
     run(body)
 

@@ -125,6 +125,16 @@ async def answered(lane: Lane) -> str:
     return one_of(lane, {"caller": customer, "agent": leg})
 
 
+async def both_at_once(lane: Lane) -> str:
+    """Caller and agent hang up within some milliseconds, soon after they hear each other."""
+    customer, leg = await lane.talk()
+    await lane.callers.talk(lane.dice.uniform(0.0, 0.1))
+    customer.hangup()
+    await asyncio.sleep(lane.dice.uniform(0.0, 0.008))  # no wait for anything: the two ends are to meet
+    leg.hangup()
+    return "caller and agent"
+
+
 async def in_consult(lane: Lane) -> str:
     """From the first key of a consult on: ringing, talking, all three, swapped."""
     customer, leg = await lane.talk()
@@ -186,7 +196,8 @@ async def own_call(lane: Lane) -> str:
 
 STORIES: dict[str, tuple[int, Story]] = {
     "greeting": (2, greeted), "queue": (2, in_queue), "ring": (3, ringing), "talk": (3, answered),
-    "consult": (4, in_consult), "callback": (1, called_back), "rating": (2, asked), "own call": (3, own_call),
+    "both": (3, both_at_once), "consult": (4, in_consult), "callback": (1, called_back), "rating": (2, asked),
+    "own call": (3, own_call),
 }  # fmt: skip
 
 
@@ -275,8 +286,11 @@ async def _left_over(centre: Centre) -> list[str]:
     try:
         await until(is_empty, 15.0, "every channel and bridge to be gone, every agent to be free")
     except TimeoutError:
-        shown = await centre.switch.cli("bridge show all")
-        found.append(f"left over: {await centre.switch.channels()}; {shown}; {books.agents()}")
+        shown = [
+            await centre.switch.cli(f"{what} show {how}")
+            for what, how in (("core", "channels concise"), ("bridge", "all"))
+        ]
+        found.append(f"left over: {shown}; {books.agents()}; {centre.serve.tail()}")
     finally:
         books.close()
     return found

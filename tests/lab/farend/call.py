@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
 _INFO_DIGIT = re.compile(rb"Signal\s*=\s*([0-9A-D*#])|^\s*([0-9A-D*#])\s*$", re.IGNORECASE | re.MULTILINE)
 
+LOOK_SECONDS = 0.25
+"""How long nothing is looked at while no change is told: who stood still for a moment when he was told of a sound takes
+what he hears for nothing, and is not told again while it goes on."""
+
 
 class Call:
     """State, waiting, requests within the dialog, and the end."""
@@ -103,7 +107,7 @@ class Call:
                     waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
                     self._waiters.add(waiter)
                     try:
-                        await waiter
+                        await asyncio.wait([waiter], timeout=LOOK_SECONDS)
                     finally:
                         self._waiters.discard(waiter)
         except TimeoutError:
