@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from tests.lab.farend import (
@@ -31,6 +33,16 @@ async def test_two_customers_bridged_hear_each_other_and_nothing_else(switch: Sw
     assert 0 <= together - b.answered_at < 0.2
     assert sum(x.seconds for x in b.heard_of(one)) == pytest.approx(1.0, abs=0.1)
     assert (a.rtp_lost, b.rtp_lost, a.problems, b.problems) == (0, 0, [], [])
+
+
+async def test_who_waits_looks_again_though_no_change_is_told(switch: Switch, world: FarEnd) -> None:
+    call = world.phones.add("1001", "secret").dial("echo")
+    await call.until_hears("1001", 5)
+    seen: list[bool] = []
+    asyncio.get_running_loop().call_later(0.1, seen.append, True)
+    await call.until(lambda: bool(seen), 2, "sight of what nobody told of")  # the echo goes on unchanged
+    call.hangup()
+    await call.until_over(5)
 
 
 async def test_a_phone_hears_its_echo_a_prompt_and_ringback_as_what_they_are(switch: Switch, world: FarEnd) -> None:
