@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from ari_app.app import App
 from contact_center.dialling import DialOrder
-from contact_center.http.api import ApiDesk
+from contact_center.http.api.desk import ApiDesk
 from contact_center.http.metrics import Meters
 from contact_center.pops import Card, ScreenPops
 from contact_center.store.writer import Writer

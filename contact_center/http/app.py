@@ -18,8 +18,10 @@ from fastapi import APIRouter, FastAPI
 from fastapi.responses import JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
-from contact_center.http.api import ApiDesk, answers, api_routers
+from contact_center.http.api import answers
+from contact_center.http.api.desk import ApiDesk
 from contact_center.http.api.gate import Gate
+from contact_center.http.api.site import api_routers
 from contact_center.http.listening import listen
 from contact_center.http.watched import limits
 

@@ -14,7 +14,7 @@ from urllib.parse import quote, urlencode
 from fastapi import FastAPI
 
 from contact_center.clock import SystemClock
-from contact_center.http.api import ApiDesk
+from contact_center.http.api.desk import ApiDesk
 from contact_center.http.app import Health, make_app
 from contact_center.http.metrics import Meters
 from contact_center.pops import Card, ScreenPops

@@ -12,9 +12,9 @@ from starlette.requests import Request
 
 from contact_center.errors import NotFound
 from contact_center.http.api import shapes
-from contact_center.http.api.answers import dumped
 from contact_center.http.api.bodies import PauseIn, PreviewIn
 from contact_center.http.api.desk import ApiDesk
+from contact_center.http.api.documents import dumped
 from contact_center.http.api.gate import Allow, own_agent
 from contact_center.http.api.masking import Hidden
 from contact_center.http.api.stream import EventStream, Lost, event_lines

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import orjson
 import structlog
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -15,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from contact_center.errors import CallwrightError, NotFound, Unreachable, UsageError
+from contact_center.http.api.documents import Busy, Forbidden, dumped
 from contact_center.store.errors import is_trouble
 
 _STATUS = ((NotFound, 404), (UsageError, 422), (Unreachable, 503))
@@ -26,19 +26,6 @@ _PHRASES = {
 }
 
 log = structlog.get_logger(__name__)
-
-
-class Forbidden(CallwrightError):
-    """The token's role does not allow it."""
-
-
-class Busy(CallwrightError):
-    """Too much is being asked at once."""
-
-
-def dumped(document: Any) -> bytes:
-    """One JSON document, as the command line prints it."""
-    return orjson.dumps(document, option=orjson.OPT_NON_STR_KEYS, default=str)
 
 
 def json_answer(body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

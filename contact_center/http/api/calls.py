@@ -14,9 +14,9 @@ from starlette.requests import Request
 
 from contact_center.console.moments import instant, past_instant
 from contact_center.http.api import shapes
-from contact_center.http.api.answers import Forbidden
 from contact_center.http.api.bodies import DisposeIn, ListenIn, PlaceIn
 from contact_center.http.api.desk import ApiDesk
+from contact_center.http.api.documents import Forbidden
 from contact_center.http.api.gate import Allow, own_agent
 from contact_center.http.api.leads import Limit, number_in
 from contact_center.http.api.masking import Hidden

@@ -17,7 +17,8 @@ from starlette.requests import Request
 
 from contact_center.clock import Clock
 from contact_center.errors import Unreachable, UsageError
-from contact_center.http.api.answers import Busy, dumped, json_answer
+from contact_center.http.api.answers import json_answer
+from contact_center.http.api.documents import Busy, dumped
 from contact_center.http.api.limits import RateLimit, RefusalLimit
 from contact_center.http.api.shared import SharedDocuments
 from contact_center.http.api.tail import OutboxTail

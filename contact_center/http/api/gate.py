@@ -15,8 +15,9 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from contact_center.errors import CallwrightError, Unreachable
-from contact_center.http.api.answers import Forbidden, refusal
+from contact_center.http.api.answers import refusal
 from contact_center.http.api.desk import ApiDesk
+from contact_center.http.api.documents import Forbidden
 from contact_center.http.api.tokens import Caller
 from contact_center.terms import ApiRole
 

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from sqlmodel import col
 
 from contact_center.clock import iso
-from contact_center.http.api.answers import Forbidden, dumped
+from contact_center.http.api.documents import Forbidden, dumped
 from contact_center.http.api.tokens import Caller
 from contact_center.models import Call, Campaign, Lead
 from contact_center.models_leads import LeadNumber

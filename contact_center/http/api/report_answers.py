@@ -14,8 +14,9 @@ from contact_center.console.moments import past_instant
 from contact_center.console.plain_csv import as_csv
 from contact_center.console.report_sheets import Sheet
 from contact_center.errors import UsageError
-from contact_center.http.api.answers import dumped, json_answer
+from contact_center.http.api.answers import json_answer
 from contact_center.http.api.desk import ApiDesk
+from contact_center.http.api.documents import dumped
 from contact_center.store.queries_queues import midnight
 
 MOST_DAYS = 31

@@ -13,8 +13,9 @@ from sqlalchemy.orm import Session
 from contact_center.console.moments import past_instant
 from contact_center.console.plain_csv import as_csv
 from contact_center.errors import UsageError
-from contact_center.http.api.answers import dumped, json_answer
+from contact_center.http.api.answers import json_answer
 from contact_center.http.api.desk import ApiDesk
+from contact_center.http.api.documents import dumped
 from contact_center.http.api.gate import Allow
 from contact_center.http.api.masking import Hidden
 from contact_center.http.api.report_answers import csv_answer

@@ -9,8 +9,8 @@ from importlib.metadata import version
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import Response, StreamingResponse
 
-from contact_center.http.api.answers import Busy
 from contact_center.http.api.desk import ApiDesk
+from contact_center.http.api.documents import Busy
 from contact_center.http.api.gate import Allow
 from contact_center.http.api.report_answers import SINCE, UNTIL, month
 from contact_center.http.api.tokens import Caller

@@ -15,8 +15,8 @@ from fastapi.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from contact_center.errors import CallwrightError
-from contact_center.http.api.answers import Busy
 from contact_center.http.api.desk import MOST_STREAMS, ApiDesk
+from contact_center.http.api.documents import Busy
 from contact_center.http.api.tokens import Caller
 
 BEAT_SECONDS = 10.0
