@@ -8,8 +8,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +20,7 @@ from contact_center.console.root import global_options_first, make_app, run
 from contact_center.errors import CallwrightError
 
 if TYPE_CHECKING:
+    from ari_app.web import Api
     from asterisk_conf.accounts import DynamicObject
     from contact_center.models import Agent
     from contact_center.settings import Settings
@@ -58,11 +58,11 @@ def speak(settings: Settings, text: str) -> None:
     asyncio.run(prepare(settings, text))
 
 
-def load_web() -> Callable[..., AbstractAsyncContextManager[None]]:
-    """Health, metrics, the API and those who are told of events; loaded when calls are served already."""
-    from ari_app.web import web
+def load_api() -> Api:
+    """The API and those who are told of events; loaded when calls are served already."""
+    from ari_app.api import api
 
-    return web
+    return api
 
 
 def serve(ctx: typer.Context) -> None:
@@ -96,7 +96,7 @@ def serve(ctx: typer.Context) -> None:
         agi=AgiServer,
         accounts=account_objects,
         account_keys=accounts.account_ids,
-        load_web=load_web,
+        load_api=load_api,
     )
     try:
         uvloop.run(serve_forever(settings, parts))

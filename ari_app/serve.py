@@ -46,6 +46,7 @@ from ari_app.services import Services
 from ari_app.supervise import supervise
 from ari_app.tapes import Tapes
 from ari_app.trunk_caps import keep_caps, load_caps, load_use
+from ari_app.web import Api, web
 from contact_center.clock import SystemClock
 from contact_center.desk import Desk
 from contact_center.dialling import DialOrder
@@ -73,7 +74,6 @@ DRAIN_SECONDS = 5.0  # the longest time that facts may take to be stored when se
 SWITCH_SECONDS = 0.0005  # the writer's thread may hold up the loop so long; Python's own 5 ms is heard as delay
 
 ASIDE_THREADS = 2  # for files and for loading; the store has threads of its own
-CALLS_FIRST_SECONDS = 1.0  # the web side is loaded when Asterisk's calls are settled, or after so long
 GARBAGE_EVERY = 20_000, 20, 20  # new objects until a look for garbage in circles, of which calls make few
 
 log = structlog.get_logger(__name__)
@@ -83,14 +83,14 @@ log = structlog.get_logger(__name__)
 class Parts:
     """What this package may not import itself, or not yet; the composition root hands it in.
 
-    ``load_web``: gives ``ari_app.web.web``. The web framework takes as long to load as all the rest.
+    ``load_api``: gives ``ari_app.api.api``. The web framework takes as long to load as all the rest.
     """
 
     dialer: MakeDialer
     agi: Callable[[str, Desk], AbstractAsyncContextManager[object]]
     accounts: Callable[[Settings, Agent], Sequence[Account]]
     account_keys: Callable[[str], Sequence[tuple[str, str, str]]]
-    load_web: Callable[[], Callable[..., AbstractAsyncContextManager[None]]]
+    load_api: Callable[[], Api]
 
 
 @dataclass(slots=True)
@@ -336,12 +336,9 @@ class Serve:
             await self._hand_over()
 
     async def _web(self, listener: socket.socket) -> None:
-        """Health, metrics, the API and who is told of events: after the calls, which need none of them."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(CALLS_FIRST_SECONDS):
-                await self.ari.until_live()
-        web = await asyncio.to_thread(self.parts.load_web)
-        async with web(self.app, self.writer, self.ami, self.meters, self.stirred.set, listener):
+        """Health, metrics, the API and who is told of events."""
+        parts = self.app, self.writer, self.ami, self.meters, self.stirred.set
+        async with web(*parts, listener, self.parts.load_api):
             await asyncio.Event().wait()
 
     async def _vital(self, work: Coroutine[Any, Any, None]) -> None:

@@ -1,25 +1,27 @@
-"""What a running contact centre shows to others: health, metrics, the API, and those who are told of events.
-
-Loading this takes as long as all the rest together, so ``serve`` does it last, when calls are served already.
-"""
+"""What a running contact centre shows of itself from its first moment, and the API when that is loaded."""
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from functools import partial
 
 from ari_app.ami import Ami
 from ari_app.app import App
-from ari_app.screens import api_desk
-from contact_center.http.app import Health, HttpServer, Part, make_app
+from contact_center.http.health import Health, Part
 from contact_center.http.metrics import Meters
+from contact_center.http.pages import Pages
+from contact_center.http.server import HttpServer
 from contact_center.store.writer import Writer
-from contact_center.telling.mqtt import NAME as MQTT
-from contact_center.telling.mqtt import NOT_YET
-from contact_center.telling.tellers import Tellers, telling
+from contact_center.telling import MQTT, NOT_YET
 from contact_center.trunks import TrunkLines
+
+Api = Callable[[App, Writer, Meters, Callable[[], None], Health, Pages], AbstractAsyncContextManager[None]]
+"""`ari_app.api.api`."""
+
+CALLS_FIRST_SECONDS = 1.0  # the API is loaded when Asterisk's calls are settled, or after so long
 
 
 def health_of(app: App, writer: Writer, ami: Ami) -> Health:
@@ -44,21 +46,23 @@ def _trunk(line: TrunkLines) -> Part:
     return Part(False, line.capped.reason) if line.capped is not None else Part(True, "takes calls")
 
 
-def watch_broker(health: Health, tellers: Tellers) -> None:
-    """Show whether the broker is connected, where there is one; calls do not hang on it."""
-    if (broker := tellers.mqtt) is not None:
-        health.add(MQTT, lambda: Part(broker.live, broker.status), required=False)
-
-
 @asynccontextmanager
 async def web(
-    app: App, writer: Writer, ami: Ami, meters: Meters, stir: Callable[[], None], listener: socket.socket
+    app: App,
+    writer: Writer,
+    ami: Ami,
+    meters: Meters,
+    stir: Callable[[], None],
+    listener: socket.socket,
+    load_api: Callable[[], Api],
 ) -> AsyncIterator[None]:
-    """Serve and tell while the block lasts; ``stir``: called when a change wants to be obeyed."""
-    async with AsyncExitStack() as stack:
-        desk = await stack.enter_async_context(api_desk(app, writer, meters, stir))
-        health = health_of(app, writer, ami)
-        pages = make_app(health, meters.registry, desk=desk)
-        await stack.enter_async_context(HttpServer(app.env.settings.http.bind, pages, listener))
-        watch_broker(health, await stack.enter_async_context(telling(app.env.settings, app.env.clock, writer, meters)))
-        yield
+    """Serve while the block lasts; ``stir``: called when a change wants to be obeyed."""
+    health = health_of(app, writer, ami)
+    pages = Pages(health, meters.registry)
+    async with HttpServer(app.env.settings.http.bind, pages, listener):
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CALLS_FIRST_SECONDS):
+                await app.env.ari.until_live()
+        api = await asyncio.to_thread(load_api)
+        async with api(app, writer, meters, stir, health, pages):
+            yield

@@ -23,6 +23,7 @@ from contact_center.ids import new_id
 from contact_center.settings import Mqtt
 from contact_center.store.changes import Event
 from contact_center.store.told_states import Key, places_of_calls, states
+from contact_center.telling import MQTT, NOT_YET
 from contact_center.telling.books import Books
 from contact_center.telling.broker import Broker
 from contact_center.telling.envelope import MOST_BYTES, messages
@@ -43,8 +44,6 @@ RESYNC_SECONDS = 5.0
 """Requests for all states are granted this often at most."""
 FIRST_DELAY_SECONDS, LONGEST_DELAY_SECONDS = 1.0, 30.0
 STATEFUL = ("queue", "agent", "campaign")
-NAME = "mqtt"
-NOT_YET = "not connected yet"
 
 log = structlog.get_logger(__name__)
 
@@ -55,7 +54,7 @@ class MqttTeller:
     def __init__(self, settings: Mqtt, books: Books, news: News, dice: random.Random) -> None:
         self.live = False
         self.status = NOT_YET
-        self.follower = Follower(NAME, books, news)
+        self.follower = Follower(MQTT, books, news)
         self._broker, self._prefix = Broker.of(settings.url), settings.prefix
         self._books, self._news, self._dice = books, news, dice
         self._stale: set[Key] = set()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
-from tests.asterisk.floor import Floor
+from tests.asterisk.floor import SHOWN, Floor
 from tests.lab.farend.outgoing import OutgoingCall
 from tests.lab.farend.phones import BY_HAND, Phone
 from tests.lab.farend.script import Script
@@ -30,6 +30,15 @@ class Callers:
         phone.obeys_auto_answer = False
         phone.script = script or Script()
         return phone
+
+    async def waiting(self, queue: str, count: int) -> dict[str, Any]:
+        """`queue show` once so many callers wait there: what a caller hears is stored a moment later."""
+
+        async def shown() -> dict[str, Any] | None:
+            document: dict[str, Any] = await self.floor.cli("queue", "show", queue)
+            return document if len(document["callers"]) == count else None
+
+        return cast("dict[str, Any]", await until(shown, SHOWN, f"{count} callers in {queue}"))
 
     def call(self, did: str, caller: str, script: Script | None = None) -> OutgoingCall:
         """A customer calls in."""

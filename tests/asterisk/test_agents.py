@@ -118,7 +118,7 @@ async def test_an_agent_who_rejects_is_followed_by_the_next_and_the_customer_hea
     assert RINGBACK in {what for x in between for what in x.heard}
     customer.hangup()
     await talk.until_over(2.0)
-    assert (await floor.show("1021"))["state"] == "idle"
+    await floor.until_state("1021", "idle")
     assert (await floor.record("reject", number))["agents"] == ["Agent 1022"]
 
 

@@ -109,6 +109,7 @@ async def test_a_code_in_a_talk_counts_after_it(floor: Floor):
     await floor.campaign("later")
     customer = await floor.call("later", answers_at(0.2, 4))
     await customer.until_hears("1006", 3.0)
+    await floor.until_state("1006", "talking")
     assert await is_told_something(phone, "*46")
     assert (await floor.show("1006"))["state"] == "talking"
     assert customer.record.ended_at is None

@@ -43,7 +43,7 @@ async def test_callers_are_served_in_the_order_they_came(callers: Callers):
     for number in numbers:
         waiting.append(callers.call("442079460201", number))
         await waiting[-1].until_hears(MUSIC, PATIENCE)
-    shown = await callers.floor.cli("queue", "show", "order")
+    shown = await callers.waiting("order", 3)
     assert [caller["number"] for caller in shown["callers"]] == numbers
     assert shown["header"].startswith("order has 3 calls")
     await callers.floor.cli("agent", "online", "2201")
@@ -185,6 +185,7 @@ async def test_a_supervisor_ends_a_call_that_waits(callers: Callers):
     await callers.queue("wish", "442079460210")
     caller = callers.call("442079460210", "+447400000280")
     await caller.until_hears(MUSIC, PATIENCE)
+    await callers.waiting("wish", 1)
     [live] = await callers.floor.cli("call", "list", "--number", "+447400000280")
     shown = await callers.floor.cli("call", "show", live["id"])
     assert kinds(shown) == ["queue"]

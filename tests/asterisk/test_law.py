@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from contact_center.law.places import LeadFacts, place_key
 from contact_center.law.windows import is_open
-from tests.asterisk.floor import Floor
+from tests.asterisk.floor import SHOWN, Floor
 from tests.lab.centre import Centre, CommandFailed
 from tests.lab.farend.hearing import OTHER
 from tests.lab.farend.numbers import ABROAD, Behaviour, number_for, stays
@@ -67,8 +67,12 @@ async def test_a_ringing_call_is_cancelled_within_a_second_of_its_listing(floor:
     assert customer.record.ended_at - listed_at < CANCEL_SECONDS
     [lead] = await floor.cli("lead", "list", team)
     await until(lambda: len(floor.far.log.attempts(number)) == 1, 1.0, "one call")
-    why = await floor.cli("why", "lead", str(lead["id"]))
-    assert "dnc" in {reason["rule"] for reason in why["reasons"]}
+
+    async def is_told_why() -> bool:  # its attempt is stored as ended a moment after the call
+        why = await floor.cli("why", "lead", str(lead["id"]))
+        return "dnc" in {reason["rule"] for reason in why["reasons"]}
+
+    await until(is_told_why, SHOWN, "`why` to name the list")
 
 
 async def test_a_person_for_whom_nobody_is_free_hears_in_two_seconds_who_called_and_may_opt_out(floor: Floor):

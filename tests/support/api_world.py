@@ -12,11 +12,14 @@ from typing import Any, Self
 from urllib.parse import quote, urlencode
 
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from contact_center.clock import SystemClock
 from contact_center.http.api.desk import ApiDesk
-from contact_center.http.app import Health, make_app
+from contact_center.http.app import make_app
+from contact_center.http.health import Health
 from contact_center.http.metrics import Meters
+from contact_center.http.pages import Pages
 from contact_center.pops import Card, ScreenPops
 from contact_center.roster import Roster
 from contact_center.settings import Database, Settings, Trunk
@@ -85,7 +88,7 @@ class ApiWorld:
                 stir=self._stirred, requests_per_second=self.requests_per_second,
             )
         )  # fmt: skip
-        self.app: FastAPI = make_app(Health(), meters.registry, desk=self.desk)
+        self.app: FastAPI = make_app(Pages(Health(), meters.registry), desk=self.desk)
         assert await self.writer.drain(), "the agents' states must be stored before a test sets its own"
         return self
 
@@ -166,7 +169,7 @@ def scope_of(method: str, path: str, query: str, headers: dict[str, str]) -> dic
     }
 
 
-async def call(app: FastAPI, method: str, path: str, query: str, headers: dict[str, str], data: bytes) -> Reply:
+async def call(app: ASGIApp, method: str, path: str, query: str, headers: dict[str, str], data: bytes) -> Reply:
     """One request to an ASGI application."""
     waiting: list[dict[str, Any]] = [{"type": "http.request", "body": data, "more_body": False}]
     told: list[dict[str, Any]] = []

@@ -7,7 +7,7 @@ import sys
 
 from tests.lab.centre import ROOT
 
-LATER = {"fastapi", "starlette", "uvicorn", "numpy"}
+LATER = {"fastapi", "starlette", "aiomqtt", "numpy"}
 
 
 def test_the_web_framework_is_not_loaded_before_calls_are_served():

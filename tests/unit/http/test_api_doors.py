@@ -16,7 +16,7 @@ from contact_center import logs
 from contact_center.errors import NotFound, UsageError
 from contact_center.http.api.desk import MOST_WAITING, READERS
 from contact_center.http.api.limits import MOST_ADDRESSES, RateLimit, RefusalLimit
-from contact_center.http.app import HttpServer
+from contact_center.http.server import HttpServer
 from contact_center.http.watched import HEADER_SECONDS
 from contact_center.store.admin import By
 from contact_center.store.admin_tokens import add_token, list_tokens, remove_token, split_token

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from contact_center.http.api import stream, tail
-from contact_center.http.app import HttpServer
+from contact_center.http.server import HttpServer
 from contact_center.http.watched import STALL_SECONDS
 from contact_center.pop_url import checked_pop_url, filled_pop_url
 from contact_center.pops import MOST_WAITING, Card

@@ -12,8 +12,12 @@ import pytest
 from fastapi import APIRouter
 
 from contact_center.errors import UsageError
-from contact_center.http.app import Health, HttpServer, Part, make_app
+from contact_center.http.app import make_app
+from contact_center.http.health import Health, Part
 from contact_center.http.metrics import Meters
+from contact_center.http.pages import Pages
+from contact_center.http.server import HttpServer
+from tests.support.api_world import call
 
 BIND = "127.64.5.1:0"
 
@@ -34,7 +38,7 @@ async def test_ready_only_when_ari_and_database_are_proven_alive(web: aiohttp.Cl
     health.add("ari", lambda: ari[0])
     health.add("database", database)
     health.add("ami", lambda: ami[0], required=False)
-    async with HttpServer(BIND, make_app(health, Meters().registry)) as http:
+    async with HttpServer(BIND, Pages(health, Meters().registry)) as http:
         async with web.get(f"http://{http.bind}/health/ready") as answer:
             body = await answer.json()
             assert answer.status == 503
@@ -66,7 +70,7 @@ async def test_a_probe_that_hangs_or_raises_is_not_ready_and_hangs_only_once(
     health = Health(probe_seconds=0.05)
     health.add("database", hangs)
     health.add("ari", raises)
-    async with HttpServer(BIND, make_app(health, Meters().registry)) as http:
+    async with HttpServer(BIND, Pages(health, Meters().registry)) as http:
         for _ in range(3):
             async with web.get(f"http://{http.bind}/health/ready") as answer:
                 assert answer.status == 503
@@ -85,7 +89,7 @@ async def test_metrics_are_prometheus_text_with_the_products_names(web: aiohttp.
     meters.set_agents({"idle": 3, "talking": 1})
     meters.set_agents({"idle": 2})
     meters.ari_requests.labels("POST").observe(0.002)
-    app = make_app(Health(), meters.registry)
+    app = Pages(Health(), meters.registry)
     async with HttpServer(BIND, app) as http, web.get(f"http://{http.bind}/metrics") as answer:
         assert answer.headers["content-type"].startswith("text/plain")
         text = await answer.text()
@@ -115,7 +119,7 @@ async def test_a_later_api_is_a_router_and_no_page_comes_from_another_host(
     async def agents() -> list[str]:
         return ["1001"]
 
-    async with HttpServer(BIND, make_app(Health(), Meters().registry, [router])) as http:
+    async with HttpServer(BIND, make_app(Pages(Health(), Meters().registry), [router])) as http:
         async with web.get(f"http://{http.bind}/api/v1/agents") as answer:
             assert await answer.json() == ["1001"]
         for page in ("/docs", "/redoc", "/nothing"):
@@ -123,8 +127,41 @@ async def test_a_later_api_is_a_router_and_no_page_comes_from_another_host(
                 assert answer.status == 404
 
 
+async def test_who_asks_for_the_api_before_it_is_loaded_waits_for_it(web: aiohttp.ClientSession) -> None:
+    router, pages = APIRouter(), Pages(Health(), Meters().registry)
+
+    @router.post("/leads")
+    async def leads(given: dict[str, str]) -> dict[str, str]:
+        return given
+
+    async with HttpServer(BIND, pages) as http:
+        asked = asyncio.create_task(posted(web, f"http://{http.bind}/leads", {"number": "+442079460101"}))
+        async with web.get(f"http://{http.bind}/health/ready") as answer:  # meanwhile the pages are there
+            assert answer.status == 200
+        assert not asked.done()
+        pages.opened(make_app(pages, [router]))
+        assert await asked == (200, {"number": "+442079460101"})
+        assert (await posted(web, f"http://{http.bind}/health/ready", {}))[0] == 405
+
+
+async def posted(web: aiohttp.ClientSession, url: str, document: dict[str, str]) -> tuple[int, dict[str, str]]:
+    async with web.post(url, json=document) as answer:
+        return answer.status, await answer.json()
+
+
+async def test_the_pages_stand_in_the_description_of_the_api() -> None:
+    pages = Pages(Health(), Meters().registry)
+    app = make_app(pages)
+    paths = app.openapi()["paths"]
+    assert set(paths) == set(pages.by_path)
+    assert "Prometheus" in paths["/metrics"]["get"]["description"]
+    for path in pages.by_path:
+        bare, whole = await call(pages, "GET", path, "", {}, b""), await call(app, "GET", path, "", {}, b"")
+        assert bare == whole
+
+
 async def test_a_port_in_use_is_one_sentence_and_wrong_hosts_too() -> None:
-    app = make_app(Health(), Meters().registry)
+    app = Pages(Health(), Meters().registry)
     async with HttpServer(BIND, app) as http:
         with pytest.raises(UsageError, match=r"^\[http\] bind: .* cannot be had \(Address already in use\)"):
             async with HttpServer(http.bind, app):
@@ -136,7 +173,7 @@ async def test_a_port_in_use_is_one_sentence_and_wrong_hosts_too() -> None:
 
 async def test_our_signal_handlers_stay_ours() -> None:
     before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
-    async with HttpServer(BIND, make_app(Health(), Meters().registry)) as http:
+    async with HttpServer(BIND, Pages(Health(), Meters().registry)) as http:
         reader, writer = await asyncio.open_connection(*http.bind.split(":"))
         writer.write(b"GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         assert (await reader.read()).startswith(b"HTTP/1.1 200")
@@ -146,7 +183,7 @@ async def test_our_signal_handlers_stay_ours() -> None:
 
 async def test_an_open_connection_does_not_hold_up_the_end_and_the_port_is_free_then() -> None:
     loop = asyncio.get_running_loop()
-    async with HttpServer(BIND, make_app(Health(), Meters().registry)) as http:
+    async with HttpServer(BIND, Pages(Health(), Meters().registry)) as http:
         _, writer = await asyncio.open_connection(*http.bind.split(":"))
         writer.write(b"GET /health/live HTTP/1.1\r\nHost")
         await writer.drain()

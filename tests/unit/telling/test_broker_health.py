@@ -8,10 +8,11 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from ari_app.web import watch_broker
+from ari_app.api import watch_broker
 from contact_center.clock import SystemClock
-from contact_center.http.app import Health, Part, make_app
+from contact_center.http.health import Health, Part
 from contact_center.http.metrics import Meters
+from contact_center.http.pages import Pages
 from contact_center.settings import Database, Mqtt, Settings
 from contact_center.store.engine import open_engine
 from contact_center.store.writer import Writer
@@ -25,7 +26,7 @@ class Watched:
     """The pages of a serve that has a broker, or none."""
 
     def __init__(self, health: Health, meters: Meters) -> None:
-        self._app = make_app(health, meters.registry)
+        self._app = Pages(health, meters.registry)
 
     async def ready(self) -> tuple[int, dict[str, Any]]:
         reply = await call(self._app, "GET", "/health/ready", "", {}, b"")
