@@ -22,6 +22,8 @@ FAILED_SECONDS = 0.5
 STOP_SECONDS = 0.25
 """A sound told to stop has ended after so long, or is told again."""
 MOST_STOPS = 4
+BEGIN_WAIT_SECONDS = (0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32)
+"""Waits between tries to pause a recording that Asterisk was told to make and has not begun."""
 KEYS_KEPT = 64
 """Keys a listener that does not read keeps; more are dropped."""
 
@@ -121,6 +123,18 @@ class Recording:
         self.finished.happen(event, self._line.now())
         if self._line.recordings.get(self.name) is self:
             del self._line.recordings[self.name]
+
+    async def pause(self, *, on: bool) -> None:
+        """Leave out what is said from now on, or go on; until Asterisk has begun to record it says 409."""
+        path = f"recordings/live/{part(self.name)}/pause"
+        for wait in (*BEGIN_WAIT_SECONDS, None):
+            try:
+                await self._line.request("POST" if on else "DELETE", path)
+                return
+            except Refused as refused:
+                if refused.status != 409 or wait is None:
+                    raise
+            await asyncio.sleep(wait)
 
     async def stop(self) -> None:
         """Stop it and keep the file; harmless when it is over."""

@@ -110,7 +110,7 @@ class Tape:
         self.paused, recording = on, self._recording
         if recording is not None:
             try:
-                await self._pause(on=on)
+                await recording.pause(on=on)
             except AriError as error:
                 if recording is self._recording:
                     self.paused = not on
@@ -128,7 +128,7 @@ class Tape:
     # -- how it begins and ends -----------------------------------------------------------------------
 
     async def _begin(self) -> None:
-        if self._found is not None and (state := await self._state("live")) in ("recording", "paused"):
+        if self._found is not None and (state := await self._state("live")) in ("queued", "recording", "paused"):
             self._recording, self.paused = Recording(self._ari, self.name), state == "paused"
             self._has_begun = True
             self._recording.finished.add_done_callback(lambda _: self._stirred.set())
@@ -152,7 +152,7 @@ class Tape:
         self._recording.finished.add_done_callback(lambda _: self._stirred.set())
         self._has_begun = True
         if self.paused:
-            await self._pause(on=True)
+            await self._recording.pause(on=True)
 
     async def _end(self, recording: Recording | None) -> None:
         try:
@@ -177,9 +177,6 @@ class Tape:
     def _on_moved(self, is_in: bool) -> None:
         self._has_moved, self._is_in = True, is_in
         self._stirred.set()
-
-    async def _pause(self, *, on: bool) -> None:
-        await self._ari.request("POST" if on else "DELETE", f"recordings/live/{part(self.name)}/pause")
 
     async def _state(self, where: str) -> str:
         """How Asterisk's recording of this name is (``live``), or whether there is one (``stored``); else empty."""

@@ -140,6 +140,26 @@ async def test_a_pause_is_kept_and_one_that_comes_before_the_beginning_too():
         await recorder.tapes.pause("call-1", on=True)  # it is over: nothing happens
 
 
+def test_a_pause_in_the_moment_in_which_it_begins_is_kept_and_raises_no_alarm():
+    async def life(after: float) -> bool:
+        async with queue_world(**SETTINGS) as centre:
+            recorder = Recorder(centre)
+            centre.agent("1001", TAKES)
+            recorder.world.app.place(make_order(record=True))
+            await asyncio.sleep(1.4 + after)
+            had_begun = bool(recorder.made)
+            await recorder.tapes.pause("call-1", on=True)
+            await asyncio.sleep(1.0)
+            if recorder.told:  # the talk had begun: there was something to pause
+                [recording] = recorder.made
+                assert recording.paused or "paused" not in recorder.told
+            assert recorder.alarms == []
+            await recorder.over()
+            return had_begun
+
+    assert {run_virtual(life(step / 500)) for step in range(0, 250)} == {False, True}
+
+
 @on_virtual_clock
 async def test_a_pause_that_asterisk_refuses_is_an_alarm():
     async with queue_world(**SETTINGS) as centre:

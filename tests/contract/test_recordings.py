@@ -29,9 +29,9 @@ def test_a_snooping_channel_records_into_one_file_can_be_paused_and_goes_with_th
                 snoop = await channel.snoop(f"s{number}", spy="both", app_args=("rec", "call-1"))
                 assert (await snoop.entered).args == ("rec", "call-1")
                 recording = await snoop.record(NAME, query={"ifExists": "append"})
-                await world.ari.request("POST", f"recordings/live/{NAME}/pause")
+                await recording.pause(on=True)
                 assert (await state_of(world, "live"))["state"] == "paused"
-                await world.ari.request("DELETE", f"recordings/live/{NAME}/pause")
+                await recording.pause(on=False)
                 assert (await state_of(world, "live"))["state"] == "recording"
                 if number == 1:
                     await recording.stop()

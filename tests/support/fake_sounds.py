@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from tests.support.fake_ari import FakeAri
 
 Params = dict[str, Any]
+BEGIN_SECONDS = 0.01
+"""A recording is queued so long before it begins."""
 
 
 class No(Exception):
@@ -171,7 +173,9 @@ class FakeSounds:
     def _live_recording(self, name: str) -> Any:
         if name not in self.fake.recordings:
             raise No(404, "Recording not found")
-        state = "paused" if self.fake.recordings[name].paused else "recording"
+        recording = self.fake.recordings[name]
+        begun = self.fake.time() >= recording.began + BEGIN_SECONDS
+        state = "paused" if recording.paused else "recording" if begun else "queued"
         return {"name": name, "format": "wav", "state": state}
 
     def _stored_recording(self, _: Params, method: str, name: str) -> Any:
@@ -184,7 +188,8 @@ class FakeSounds:
         return None
 
     def _pause_recording(self, _: Params, method: str, name: str) -> None:
-        self._live_recording(name)
+        if self._live_recording(name)["state"] == "queued":
+            raise No(409, "Recording not in session")
         self.fake.recordings[name].paused = method == "POST"
 
     def _stop_recording(self, _: Params, name: str) -> None:

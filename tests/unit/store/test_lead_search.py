@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, delete, update
 from sqlalchemy.orm import Session
@@ -21,6 +21,8 @@ from tests.unit.store.world import LONDON, NOON, add_campaign, add_lead, take
 
 TOKYO = "Asia/Tokyo"
 OF_LEEDS = 'fields.city == "Leeds"'
+MOST_LOOKS = 40 * 40
+"""One lead of a pass over 33 in pieces of one: a pass for each, and a look for each lead and each state in it."""
 LEAD = st.fixed_dictionaries(
     {
         "zones": st.sampled_from([LONDON, LONDON, TOKYO]),
@@ -30,6 +32,7 @@ LEAD = st.fixed_dictionaries(
         "minutes": st.sampled_from([None, None, -30, 0, 5, 90]),
     }
 )
+ALL_ALIKE = {"zones": LONDON, "priority": 0, "fields": {"city": "Leeds"}, "last_agent": "", "minutes": None}
 
 
 def put(session: Session, campaign: int, first: int, leads: Sequence[dict[str, Any]]) -> None:
@@ -59,7 +62,7 @@ class Looks:
 
     def all(self, want: int, zones: list[str]) -> list[str]:
         taken: list[str] = []
-        for _ in range(200):
+        for _ in range(MOST_LOOKS):
             found = self.look(want, zones)
             taken += [claim.number for claim in found]
             if not found and not self.search.goes_on:
@@ -84,6 +87,7 @@ def emptied(session: Session) -> int:
     want=st.integers(1, 4),
     looks=st.integers(0, 6),
 )
+@example(leads=[ALL_ALIKE] * 12, more=[ALL_ALIKE] * 8, piece=1, kept=1, want=1, looks=1)
 def test_looks_at_pieces_take_what_one_look_over_everything_would_take(
     engine: Engine, leads: list[Any], more: list[Any], piece: int, kept: int, want: int, looks: int
 ):
