@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import Generator
 from typing import Any
 
 import pytest
 
-from tests.lab.centre import CLOSED_IN_ERROR, OPEN
+from tests.lab.alone import TURN, Turn
+from tests.lab.centre import CLOSED_IN_ERROR, OPEN, ROOT
 
 WATCH_THE_CLOCK = ("contract", "farend", "asterisk_conf", "asterisk", "readme")
 """Folders of tests with real parties, who stand still when the cores are used up; elsewhere the mark is `clock`. Those
@@ -34,6 +36,27 @@ def _turn(item: pytest.Item) -> int:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Those that wait for real parties first, side by side; then those that compute as fast as they can."""
     items.sort(key=_turn)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A worker among others takes turns with them."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        config.stash[TURN] = Turn(ROOT / ".lab")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Wait for the turn where nothing of the file's earlier tests lives on; else the folder's own fixture does."""
+    turn = item.config.stash.get(TURN, None)
+    if turn is None:
+        return (yield)
+    if turn.file != item.path or item.nodeid.split("/")[1] != "asterisk":
+        turn.wait(alone=any(item.iter_markers("alone")))
+        turn.file = item.path
+    try:
+        return (yield)
+    finally:
+        turn.over()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -268,6 +268,7 @@ async def test_an_agents_program_sees_skips_and_takes_the_leads_that_he_is_shown
     await floor.cli("campaign", "stop", "look")
 
 
+@pytest.mark.alone
 async def test_200_requests_a_second_do_not_delay_a_call(floor: Floor, web: Web):
     phones = [await floor.agent(str(1010 + n), team="load") for n in range(2)]
     await floor.campaign("load")

@@ -52,6 +52,7 @@ def mixed(count: int, first: int) -> list[str]:
     return [kinds[n % len(kinds)](first + n) for n in range(count)]
 
 
+@pytest.mark.alone
 async def test_kill_9_of_serve_doubles_nothing_forgets_nothing_and_cuts_no_talk(centre: Centre):
     numbers = mixed(60, 1000)
     await centre.add_campaign(

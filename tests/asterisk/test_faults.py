@@ -28,6 +28,7 @@ async def test_a_crash_at_a_step_of_a_call_is_settled_and_nothing_is_dialled_twi
     assert (await crash.point_round(proxied, POINTS.index(point))).failures == []
 
 
+@pytest.mark.alone
 async def test_kills_at_random_instants_double_nothing_and_forget_nothing(proxied):
     done = await crash.kill_round(proxied, 0, leads=10, kills=2, agents=4, politely=False)
     assert done.failures == []
