@@ -27,7 +27,9 @@ def make_app(pages: Pages, routers: Sequence[APIRouter] = (), desk: ApiDesk | No
     answers.install(app)
     for path, page in pages.by_path.items():  # in a running centre they are answered before; here for /openapi.json
         name, meaning = page.__name__, page.__doc__
-        app.get(path, tags=["health"], name=name, description=meaning, response_class=Response)(_endpoint(page))
+        app.add_api_route(
+            path, _endpoint(page), tags=["health"], name=name, description=meaning, response_class=Response
+        )
     for router in (*routers, *(api_routers(desk) if desk else ())):
         app.include_router(router)
     if desk:

@@ -15,6 +15,7 @@ from contact_center.store.facts import DiskNoted, Fact, RecordingNoted
 from tests.calls.queue_world import DID, QueueWorld, queue_world
 from tests.calls.world import World, make_order
 from tests.support.fake_ari import FakeAri, FarEnd
+from tests.support.fake_sounds import BEGIN_SECONDS
 from tests.support.fake_world import FakeRecording
 from tests.support.virtual_clock import on_virtual_clock, run_virtual
 
@@ -141,23 +142,29 @@ async def test_a_pause_is_kept_and_one_that_comes_before_the_beginning_too():
 
 
 def test_a_pause_in_the_moment_in_which_it_begins_is_kept_and_raises_no_alarm():
-    async def life(after: float) -> bool:
+    async def life(after: float) -> str:
         async with queue_world(**SETTINGS) as centre:
             recorder = Recorder(centre)
             centre.agent("1001", TAKES)
             recorder.world.app.place(make_order(record=True))
             await asyncio.sleep(1.4 + after)
-            had_begun = bool(recorder.made)
+            is_to_be_recorded, states = (
+                "call-1" in recorder.tapes._live,
+                [state(centre, made) for made in recorder.made],
+            )
             await recorder.tapes.pause("call-1", on=True)
             await asyncio.sleep(1.0)
-            if recorder.told:  # the talk had begun: there was something to pause
-                [recording] = recorder.made
-                assert recording.paused or "paused" not in recorder.told
-            assert recorder.alarms == []
+            [recording] = recorder.made
+            assert (recording.paused, recorder.alarms) == (is_to_be_recorded, [])
             await recorder.over()
-            return had_begun
+            return states[0] if states else "not yet" if is_to_be_recorded else "no talk yet"
 
-    assert {run_virtual(life(step / 500)) for step in range(0, 250)} == {False, True}
+    def state(centre: QueueWorld, recording: FakeRecording) -> str:
+        age = centre.world.fake.time() - recording.began
+        return "queued" if age < BEGIN_SECONDS else "recording"
+
+    came = {run_virtual(life(step / 500)) for step in range(0, 250)}
+    assert came == {"no talk yet", "not yet", "queued", "recording"}
 
 
 @on_virtual_clock

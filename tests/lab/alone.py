@@ -9,14 +9,9 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
-import time
-from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
-
-LOOK_SECONDS = 0.02
 
 
 class Turn:
@@ -31,26 +26,21 @@ class Turn:
         self.is_next = False  # the gate is shut behind us
         self.file: Path | None = None  # of the last test
 
-    def _steps(self, alone: bool) -> Iterator[bool]:
-        """Try until it is our turn; gives False each time when it is not yet."""
+    def wait(self, *, alone: bool) -> None:
+        """Stand still until it is our turn."""
+        if self._is_mine:
+            return
         how = fcntl.LOCK_EX if alone else fcntl.LOCK_SH
-        for lock in () if self._is_mine else (self._gate, self._floor):
-            while not _taken(lock, how):
-                yield False
-            self.is_next = alone
+        fcntl.flock(self._gate, how)
+        self.is_next = alone
+        fcntl.flock(self._floor, how)
         if not alone:
             fcntl.flock(self._gate, fcntl.LOCK_UN)
         self._is_mine = True
 
-    def wait(self, *, alone: bool) -> None:
-        """Stand still until it is our turn."""
-        for _ in self._steps(alone):
-            time.sleep(LOOK_SECONDS)
-
     async def come(self, *, alone: bool) -> None:
         """The same, while phones and lines of the tests before go on living in this loop."""
-        for _ in self._steps(alone):
-            await asyncio.sleep(LOOK_SECONDS)
+        await asyncio.to_thread(self.wait, alone=alone)
 
     def over(self) -> None:
         """The next ones may go on."""
@@ -61,10 +51,3 @@ class Turn:
 
 TURN = pytest.StashKey[Turn]()
 """Of a worker's configuration: its turn, where there are other workers."""
-
-
-def _taken(lock: int, how: int) -> bool:
-    with suppress(BlockingIOError):
-        fcntl.flock(lock, how | fcntl.LOCK_NB)
-        return True
-    return False

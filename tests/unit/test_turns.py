@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -22,21 +23,30 @@ def turns(tmp_path: Path) -> Iterator[list[Turn]]:
         yield made
 
 
+def is_shut(lock: int, how: int) -> bool:
+    try:
+        fcntl.flock(lock, how | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    fcntl.flock(lock, fcntl.LOCK_UN)
+    return False
+
+
 async def test_many_go_side_by_side_and_one_that_is_alone_waits_for_them_and_they_for_him(turns: list[Turn]) -> None:
     first, second, alone, later = turns
     await first.come(alone=False)
     await second.come(alone=False)
+    assert not is_shut(later._gate, fcntl.LOCK_SH)
     waits = asyncio.create_task(alone.come(alone=True))
-    first.over()
     await until(lambda: alone.is_next)
-    comes_later = asyncio.create_task(later.come(alone=False))
-    for _ in range(10):
-        await asyncio.sleep(0)
+    assert is_shut(later._gate, fcntl.LOCK_SH), "who comes later does not keep the one who is alone waiting"
+    first.over()
+    assert is_shut(later._floor, fcntl.LOCK_EX), "the second is still there"
     assert not waits.done()
-    assert not comes_later.done(), "who comes later does not keep the one who is alone waiting"
     second.over()
     await waits
-    assert not comes_later.done()
+    comes_later = asyncio.create_task(later.come(alone=False))
+    assert is_shut(first._floor, fcntl.LOCK_SH)
     alone.over()
     await comes_later
     await first.come(alone=False)
