@@ -113,11 +113,15 @@ class Measured:
 
 
 def measured(centre: Centre, numbers: Sequence[str], agents: int, wrap_up: float) -> Measured:
-    """By the far end's record alone: who heard no agent was dropped; agents work while they talk and wrap up."""
+    """By the far end's record alone: who heard no agent was dropped, unless he left before the deadline by himself.
+
+    Agents work while they talk and wrap up.
+    """
     records = customers(centre, list(numbers))
     names = {phone.name for phone in centre.far.phones}
     answered = [record for record in records if record.answered]
-    dropped = [record for record in answered if not record.parties_heard() & names]
+    unheard = [record for record in answered if not record.parties_heard() & names]
+    dropped = [r for r in unheard if r.ended_by != "party" or r.talk_seconds >= DEADLINE_SECONDS]
     begin, end = min(r.invite_at for r in records), max(r.invite_at for r in records)
     rung = [r for r in centre.far.log.select(Side.PHONE, Direction.IN) if r.party in names and r.answered]
     busy = sum(_within(record, wrap_up, begin, end) for record in rung)
