@@ -19,6 +19,7 @@ from sqlmodel import col
 from contact_center.models import Audit, Control, Instant, Outbox
 from contact_center.store.engine import reading
 from contact_center.store.prepared import Prepared
+from contact_center.store.prepared_rows import PreparedRows
 from contact_center.store.tables import table_of
 
 _OUTBOX: Table = table_of(Outbox)
@@ -41,9 +42,7 @@ _ADD_EVENT = Prepared(
     )
     .inline()
 )
-_ADD_FIRST_EVENT = Prepared(
-    insert(_OUTBOX).inline(), columns=("at", "entity", "entity_id", "seq", "type", "version", "payload")
-)
+_ADD_FIRST_EVENTS = PreparedRows(_OUTBOX, ("at", "entity", "entity_id", "seq", "type", "version", "payload"))
 _ADD_AUDIT = Prepared(insert(_AUDIT).inline(), columns=("at", "actor", "action", "entity", "entity_id", "detail"))
 _ADD_CONTROL = insert(_CONTROL).returning(_CONTROL.c.id)
 _OPEN_CONTROL_IDS = Prepared(select(_CONTROL.c.id).where(_CONTROL.c.taken_at.is_(None)).order_by(_CONTROL.c.id))
@@ -123,7 +122,7 @@ def gathering_events(session: Session) -> Iterator[None]:
 
 def add_first_events(session: Session, rows: list[dict[str, Any]]) -> None:
     """Tell others of entities that are new in this very transaction: ``rows`` of the outbox, ``seq`` 1 each."""
-    _ADD_FIRST_EVENT.run_many(session, rows)
+    _ADD_FIRST_EVENTS.run(session, rows)
 
 
 def add_audit(

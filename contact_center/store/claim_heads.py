@@ -16,8 +16,8 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from contact_center.store.claim_sql import (
+    Asked,
     LeadClass,
-    asked_of,
     due_sql,
     first_sql,
     ids_sql,
@@ -48,14 +48,15 @@ class Head:
 def heads(
     session: Session,
     campaign_id: int,
+    asked: Asked,
     open_zones: Collection[str] | None,
     now: datetime,
     *,
     due_at_once: int = DUE_AT_ONCE,
 ) -> Iterator[Head]:
     """Where to look for leads, in the dialling order; asked for as far as it is gone through."""
-    classes, wanted = asked_of(session, campaign_id)
-    for lead_class in (one for one in classes if may_take(wanted, one)):
+    wanted = asked.wanted
+    for lead_class in (one for one in asked.classes if may_take(wanted, one)):
         places = zones_in(session, lead_class, campaign_id) if open_zones is None else list(open_zones)
         if not places:
             continue

@@ -70,28 +70,54 @@ RETRIES_FIRST = (CLASSES[0], CLASSES[2], CLASSES[1])
 """The same with retries before new ones, as a campaign's ``order`` may ask."""
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a campaign asks of the choice of leads.
+
+    ``running``: its name while it runs, else empty. ``classes``: in the order it asks for. ``wanted``: its filter, or
+    empty. ``expires``: after how many seconds its leads do; 0: never.
+    """
+
+    running: str = ""
+    classes: tuple[LeadClass, ...] = CLASSES
+    wanted: str = ""
+    expires: float = 0.0
+
+
 @cache
 def _asked(dialect: str) -> Prepared:
-    """The keys ``order`` and ``filter`` of a campaign's options, NULL where never set; parameter ``campaign``."""
+    """A campaign's name, whether it runs, and keys of its options, NULL where never set; parameter ``campaign``."""
     key = "json_extract(options, '$.{}')" if dialect == "sqlite" else "options ->> '{}'"
-    keys = f"{key.format('order')} AS sequence, {key.format('filter')} AS wanted"
-    statement = text(f"SELECT {keys} FROM campaign WHERE id = :campaign")
-    return Prepared(statement.columns(column("sequence"), column("wanted")))
+    asked = {"sequence": key.format("order"), "wanted": key.format("filter"), "expires": key.format("lead_expires")}
+    keys = ", ".join(f"{sql} AS {name}" for name, sql in asked.items())
+    statement = text(f"SELECT name, state = 'running' AS runs, {keys} FROM campaign WHERE id = :campaign")
+    return Prepared(statement.columns(column("name"), column("runs"), *(column(name) for name in asked)))
 
 
-def asked_of(session: Session, campaign_id: int) -> tuple[tuple[LeadClass, ...], str]:
-    """The classes in the order that the campaign asks for, and its filter; empty where it has none."""
+def asked_of(session: Session, campaign_id: int) -> Asked:
+    """What a campaign asks; of one that is not there, what all ask."""
     row = _asked(session.get_bind().dialect.name).first(session, {"campaign": campaign_id})
-    classes = RETRIES_FIRST if row and row.sequence == LeadOrder.RETRIES_FIRST else CLASSES
-    return classes, (row.wanted or "") if row else ""
+    if row is None:
+        return Asked()
+    classes = RETRIES_FIRST if row.sequence == LeadOrder.RETRIES_FIRST else CLASSES
+    return Asked(row.name if row.runs else "", classes, row.wanted or "", float(row.expires or 0.0))
 
 
 @cache
-def _running(dialect: str) -> Prepared:
-    """Name and ``lead_expires`` of a campaign that runs; parameter ``campaign``."""
-    key = "json_extract(options, '$.lead_expires')" if dialect == "sqlite" else "options ->> 'lead_expires'"
-    statement = text(f"SELECT name, {key} AS expires FROM campaign WHERE id = :campaign AND state = 'running'")
-    return Prepared(statement.columns(column("name"), column("expires")))
+def _dialling(dialect: str) -> Prepared:
+    ids = "SELECT value FROM json_each(:ids)" if dialect == "sqlite" else "SELECT unnest(CAST(:ids AS integer[]))"
+    return Prepared(
+        text(
+            f"UPDATE lead SET state = '{LeadState.DIALING.value}', dials = dials + 1, attempts = attempts + 1 "
+            f"WHERE id IN ({ids})"
+        )
+    )
+
+
+def mark_dialling(session: Session, ids: Sequence[int]) -> None:
+    """Leads by their keys: each is dialled from now on, and an attempt of his is used up."""
+    dialect = session.get_bind().dialect.name
+    _dialling(dialect).run(session, {"ids": _given(ids, dialect)})
 
 
 @cache
@@ -114,8 +140,8 @@ def _places(dialect: str) -> str:
     return "json_each(:zones) AS place" if dialect == "sqlite" else "unnest(CAST(:zones AS text[])) AS place(value)"
 
 
-def _given(zones: Sequence[str], dialect: str) -> Any:
-    return json.dumps(zones) if dialect == "sqlite" else list(zones)
+def _given(several: Sequence[str] | Sequence[int], dialect: str) -> Any:
+    return json.dumps(several) if dialect == "sqlite" else list(several)
 
 
 @cache
@@ -266,12 +292,6 @@ def rows_of(session: Session, make: Any, lead_class: LeadClass, *wanted: str, **
     if "zones" in parameters:
         parameters["zones"] = _given(parameters["zones"], dialect)
     return _prepared(make, lead_class, dialect, *wanted).rows(session, parameters)
-
-
-def running(session: Session, campaign_id: int) -> tuple[str, float]:
-    """The campaign's name, empty unless it runs, and after how many seconds its leads expire (0: never)."""
-    row = _running(session.get_bind().dialect.name).first(session, {"campaign": campaign_id})
-    return (row.name, float(row.expires or 0.0)) if row else ("", 0.0)
 
 
 def zones_in(session: Session, lead_class: LeadClass, campaign_id: int) -> list[str]:

@@ -12,7 +12,7 @@ from datetime import datetime
 from itertools import cycle, islice
 from typing import Any
 
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.orm import Session
 
 from contact_center.attempt_rules import NO_RULES, AttemptRules
@@ -25,12 +25,13 @@ from contact_center.own_agents import promised_to
 from contact_center.store.carriage import NOT_CARRIED
 from contact_center.store.changes import add_event, add_first_events
 from contact_center.store.claim_heads import Again, better_first, first, heads
-from contact_center.store.claim_sql import CLASSES, any_new, asked_of, running, soonest, zones_in
+from contact_center.store.claim_sql import CLASSES, any_new, asked_of, mark_dialling, soonest, zones_in
 from contact_center.store.expiry import EXPIRED, is_over
 from contact_center.store.law_claims import held_by_law, put_off
 from contact_center.store.lead_numbers import one_of_each, turn_away
 from contact_center.store.lead_search import LeadSearch
 from contact_center.store.prepared import Prepared
+from contact_center.store.prepared_rows import PreparedRows
 from contact_center.store.tables import table_of
 from contact_center.terms import AttemptState, CallKind, Direction, LeadState
 
@@ -40,29 +41,26 @@ SET_ASIDE_LIMIT = 500
 CHOSEN_FROM = 64
 """Leads of equal rank among which a claim chooses by their odds, or as many as it wants."""
 
-_LEAD, _ATTEMPT, _CALL = table_of(Lead), table_of(Attempt), table_of(Call)
+_LEAD = table_of(Lead)
 _WAITING = (LeadState.NEW.value, LeadState.DUE.value)
 
-_DIAL = Prepared(
-    update(_LEAD)
-    .where(_LEAD.c.id == bindparam("p_id"))
-    .values(state=LeadState.DIALING.value, dials=_LEAD.c.dials + 1, attempts=_LEAD.c.attempts + 1)
-)
 _SET_ASIDE = Prepared(
     update(_LEAD)
     .where(_LEAD.c.id == bindparam("p_id"))
     .values(state=bindparam("p_state"), closed_at=bindparam("p_at", type_=Instant()), reason=bindparam("p_reason"))
 )
-_ADD_ATTEMPT = Prepared(
-    insert(_ATTEMPT).returning(_ATTEMPT.c.id),
-    columns=(
+_ADD_ATTEMPTS = PreparedRows(
+    table_of(Attempt),
+    (
         *("call_id", "channel_id", "lead_id", "campaign_id", "n", "number", "live_number", "trunk", "state"),
         *("counted", "outcome", "agent", "agent_channel_id", "bridge_id", "intent_at"),
     ),
+    returning="id",
+    key="call_id",
 )
-_ADD_CALL = Prepared(
-    insert(_CALL).inline(),
-    columns=(
+_ADD_CALLS = PreparedRows(
+    table_of(Call),
+    (
         *("id", "kind", "direction", "queue", "campaign", "lead_id", "did", "caller_number", "started_at"),
         *("wait_seconds", "ring_seconds", "talk_seconds", "call_state", "disposition", "agents", "timeline", "record"),
     ),
@@ -129,17 +127,19 @@ def claim(
         return []
     hand = trunks if isinstance(trunks, Hand) else Hand(list(islice(cycle(trunks), want)))
     zones = None if open_zones is None else frozenset(open_zones)
-    campaign, expires = running(session, campaign_id)
-    looked = Again(heads(session, campaign_id, zones, now))
+    asked = asked_of(session, campaign_id)
+    if not asked.running:
+        return []
+    looked = Again(heads(session, campaign_id, asked, zones, now))
     claims: list[Claim] = []
     set_aside = 0
     passed: set[int] = set()  # no line is left that may carry them
     while len(claims) < want and max(set_aside, len(passed)) < SET_ASIDE_LIMIT:
         few = want - len(claims) + 2 * (set_aside + len(passed))
-        rows = search.leads(session, campaign_id, zones, now, few) if search is not None and campaign else None
+        rows = search.leads(session, campaign_id, asked, zones, now, few) if search is not None else None
         if rows is None:
-            rows = _candidates(session, campaign_id, looked, now, few, odds) if campaign else []
-        reasons = _expired(rows, expires, now) | _reasons_against(rows, max_attempts, hand)
+            rows = _candidates(session, campaign_id, looked, now, few, odds)
+        reasons = _expired(rows, asked.expires, now) | _reasons_against(rows, max_attempts, hand)
         turned = turn_away(session, rows, reasons, campaign_id, hand.may_carry)
         aside = turned | _set_aside(session, rows, reasons, profile, now, kind, own)
         may_be = [row for row in rows if row.id not in aside and row.id not in passed]
@@ -148,7 +148,8 @@ def claim(
         by_number, without = hand.deal(may_be, want - len(claims))
         if not by_number and not aside and not without:
             break
-        claims += _dial(session, [_new_claim(row, campaign_id, campaign, kind, line, now) for row, line in by_number])
+        new = [_new_claim(row, campaign_id, asked.running, kind, line, now) for row, line in by_number]
+        claims += _dial(session, new)
         set_aside += len(aside)
         passed |= without
         if not aside and len(by_number) + len(passed) == len(rows) < few:
@@ -284,10 +285,10 @@ def _dial(session: Session, claims: list[Claim]) -> list[Claim]:
     """Mark the leads, insert the attempts, the open calls and what others are told."""
     if not claims:
         return []
-    _DIAL.run_many(session, [{"p_id": claim.lead_id} for claim in claims])
-    ids = _ADD_ATTEMPT.row_of_each(session, [_attempt_row(claim) for claim in claims])
-    claims = [replace(claim, attempt_id=row.id) for claim, row in zip(claims, ids, strict=True)]
-    _ADD_CALL.run_many(session, [_call_row(claim) for claim in claims])
+    mark_dialling(session, [claim.lead_id for claim in claims])
+    ids = _ADD_ATTEMPTS.run(session, [_attempt_row(claim) for claim in claims])
+    claims = [replace(claim, attempt_id=id) for claim, id in zip(claims, ids, strict=True)]
+    _ADD_CALLS.run(session, [_call_row(claim) for claim in claims])
     add_first_events(session, [_intent_event(claim) for claim in claims])
     return claims
 
@@ -368,7 +369,7 @@ def next_due_at(
 ) -> datetime | None:
     """When a lead in these zones can be dialled: ``now``, later, or None when none waits there."""
     zones = zones_of(session, campaign_id) if open_zones is None else list(open_zones)
-    wanted = asked_of(session, campaign_id)[1]
+    wanted = asked_of(session, campaign_id).wanted
     if any_new(session, campaign_id, zones, wanted=wanted):
         return now
     timed = [one for one in CLASSES if one.is_timed]

@@ -18,7 +18,7 @@ from sqlalchemy import bindparam, column, text
 from sqlalchemy.orm import Session
 
 from contact_center.models import Instant, Lead
-from contact_center.store.claim_sql import FORBIDDEN, NO_LIVE_CALL, TAKEN, LeadClass, asked_of, may_take
+from contact_center.store.claim_sql import FORBIDDEN, NO_LIVE_CALL, TAKEN, Asked, LeadClass, may_take
 from contact_center.store.filter_sql import condition
 from contact_center.store.prepared import Prepared
 from contact_center.store.tables import table_of
@@ -118,10 +118,16 @@ class LeadSearch:
         self._is_old = True
 
     def leads(
-        self, session: Session, campaign_id: int, zones: Collection[str] | None, now: datetime, few: int
+        self,
+        session: Session,
+        campaign_id: int,
+        campaign: Asked,
+        zones: Collection[str] | None,
+        now: datetime,
+        few: int,
     ) -> list[Any] | None:
         """The first ``few`` leads that may be taken, as far as one look tells; None: ask for them at once."""
-        classes, wanted = asked_of(session, campaign_id)
+        classes, wanted = campaign.classes, campaign.wanted
         asked = (wanted, classes, frozenset(zones or ()))
         if not wanted or zones is None:
             self.is_large = self.goes_on = False

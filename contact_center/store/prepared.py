@@ -160,20 +160,3 @@ class Prepared:
             wire.cursor.executemany(form.sql, values)
         except wire.errors as error:
             raise wire.explained(error, form.sql) from error
-
-    def row_of_each(self, session: Session, many: Sequence[Parameters]) -> list[Any]:
-        """Run it once for each set of parameters; the one row that each gives, in their order."""
-        wire = wire_of(session)
-        if wire.is_sqlite or len(many) == 1:
-            return [self.rows(session, parameters)[0] for parameters in many]
-        form = self._form(wire)
-        values = [form.bind(parameters) for parameters in many]
-        found = []
-        try:
-            wire.cursor.executemany(form.sql, values, returning=True)
-            for _ in many:
-                found.append(wire.cursor.fetchone())
-                wire.cursor.nextset()
-        except wire.errors as error:
-            raise wire.explained(error, form.sql) from error
-        return form.rows(found)

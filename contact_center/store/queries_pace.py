@@ -24,6 +24,7 @@ from contact_center.clock import iso
 from contact_center.law.abandonment import MACHINE_CODES
 from contact_center.models import Attempt, Call, Lead, PaceHistory
 from contact_center.store.claim_heads import first_ids, heads
+from contact_center.store.claim_sql import asked_of
 from contact_center.store.tables import table_of
 from contact_center.terms import AmdStatus, Outcome
 
@@ -168,7 +169,7 @@ def coming_leads(
     """The first ``few`` leads in the dialling order, as a claim would see them now. Nothing is locked."""
     zones = None if open_zones is None else frozenset(open_zones)
     ids: list[int] = []
-    for head in heads(session, campaign_id, zones, now):
+    for head in heads(session, campaign_id, asked_of(session, campaign_id), zones, now):
         ids += first_ids(session, campaign_id, head, now, few - len(ids))
         if len(ids) >= few:
             break

@@ -304,7 +304,7 @@ def _count(
         parameters |= {"priority": lead.priority, "id": lead.id}
         if lead_class.is_timed:
             parameters["due"] = lead.next_attempt_at
-    asked = condition(asked_of(session, lead.campaign_id)[1], session.get_bind().dialect.name)
+    asked = condition(asked_of(session, lead.campaign_id).wanted, session.get_bind().dialect.name)
     where = f"{' AND '.join(conditions)}{asked.sql}"
     query = asked.bind(
         text(f"SELECT count(*) FROM (SELECT 1 FROM lead WHERE {where} LIMIT :most) AS ahead")

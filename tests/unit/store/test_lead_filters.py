@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from contact_center.lead_filter import Both, Compared, Contains, Either, Given, Kind, LeadFilter, Name, Not, lead_filter
 from contact_center.models import Campaign, Lead
 from contact_center.store.claim_heads import heads
+from contact_center.store.claim_sql import asked_of
 from contact_center.store.claims import campaign_exhausted, next_due_at
 from contact_center.store.engine import reading, writing
 from contact_center.store.filter_sql import _made, clause
@@ -70,7 +71,8 @@ def test_classes_and_priorities_that_the_filter_cannot_want_are_not_looked_throu
 
         def looked_through(words: str) -> list[tuple[str, int]]:
             ask(session, words)
-            return [(head.lead_class.index, head.priority) for head in heads(session, campaign, None, NOON)]
+            found = heads(session, campaign, asked_of(session, campaign), None, NOON)
+            return [(head.lead_class.index, head.priority) for head in found]
 
         assert looked_through('state == "due"') == [("ix_lead_retry", 5)]
         assert looked_through("3 < priority <= 5 and fields.city") == [("ix_lead_new", 5), ("ix_lead_retry", 5)]
