@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -22,7 +23,7 @@ async def api(
 ) -> AsyncIterator[None]:
     """Answer and tell while the block lasts; ``stir``: called when a change wants to be obeyed."""
     async with api_desk(app, writer, meters, stir) as desk:
-        pages.opened(make_app(pages, desk=desk))
+        pages.opened(await asyncio.to_thread(make_app, pages, desk=desk))  # calls go on meanwhile
         async with telling(app.env.settings, app.env.clock, writer, meters) as tellers:
             watch_broker(health, tellers)
             yield

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+from typing import Any
 
+import pytest
+
+import ari_app.api
 from tests.lab.centre import ROOT
 
 LATER = {"fastapi", "starlette", "aiomqtt", "numpy"}
@@ -16,3 +25,23 @@ def test_the_web_framework_is_not_loaded_before_calls_are_served():
     loaded = set(done.stdout.split())
     assert "ari_app.serve" in loaded
     assert loaded & LATER == set()
+
+
+async def test_calls_go_on_while_the_api_is_put_together(monkeypatch: pytest.MonkeyPatch):
+    """It takes half a second on a busy machine, and a call that is answered meanwhile must not wait for it."""
+    loop, done, opened = asyncio.get_running_loop(), threading.Event(), []
+
+    def make_app(pages: Any, *, desk: Any) -> str:
+        loop.call_soon_threadsafe(done.set)  # the loop is free to do it
+        return "made" if done.wait(5.0) else "the loop stood still"
+
+    @asynccontextmanager
+    async def nothing(*args: Any) -> AsyncIterator[Any]:
+        yield SimpleNamespace(mqtt=None)
+
+    for name, stand_in in (("make_app", make_app), ("api_desk", nothing), ("telling", nothing)):
+        monkeypatch.setattr(ari_app.api, name, stand_in)
+    app = SimpleNamespace(env=SimpleNamespace(settings=None, clock=None))
+    given: Any = (app, None, None, None, None, SimpleNamespace(opened=opened.append))
+    async with ari_app.api.api(*given):
+        assert opened == ["made"]
