@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any
 
 import pytest
@@ -23,6 +23,18 @@ def _nothing_old_to_look_through() -> None:
     """After thousands of tests a worker holds hundreds of MB: one full collection takes a second of a test's time."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture
+def alone_from_here(request: pytest.FixtureRequest) -> Callable[[], None]:
+    """To be called before a test's timed part, where what comes before it takes long: as the mark `alone` from then."""
+
+    def wait() -> None:
+        if (turn := request.config.stash.get(TURN, None)) is not None:
+            turn.over()
+            turn.wait(alone=True)
+
+    return wait
 
 
 def _turn(item: pytest.Item) -> int:

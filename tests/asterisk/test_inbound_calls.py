@@ -43,7 +43,7 @@ async def test_a_caller_hears_music_then_the_agent_and_his_story_is_written_down
     ringing.ring()
     await caller.until_hears(MUSIC, 1.0)
     ringing.answer()
-    await caller.until_hears("2001", 1.0)
+    await caller.until_hears("2001", 3.0)
     await ringing.until_hears("+447400000001", 1.0)
     await callers.talk(1.0)
     caller.hangup()

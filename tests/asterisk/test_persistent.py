@@ -245,8 +245,8 @@ async def test_a_talk_outlives_serve_and_the_agent_is_then_idle_in_the_same_line
     assert customer.digits == "5"
     assert customer.record.heard_of("1011")[-1].end_at > customer.record.ended_at - 0.1
     await floor.until_state("1011", "idle")
-    second = await floor.call("kill", talks(0.5, 12))
-    await second.until_over(4.0)
+    second = await floor.call("kill", talks(1.5, 12))
+    await second.until_over(6.0)
     assert two_way_at(second.record, line.heard())
     assert line.record.ended_at is None
     assert floor.rung(phone) == []

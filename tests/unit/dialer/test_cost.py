@@ -106,12 +106,14 @@ def cpu_of_a_look(dialer: Dialer) -> float:
     return spent / len(dialer.campaigns)
 
 
+@pytest.mark.alone
 def test_a_thousand_campaigns_of_twenty_agents_paced_each_second_fit_into_one_core(learned):
     few, many = cpu_of_a_look(hall(8, learned)), cpu_of_a_look(hall(80, learned))
     assert many < 0.0008
     assert many < 5 * few  # caches and memory, but nothing quadratic: that would be ten times
 
 
+@pytest.mark.alone
 def test_an_agent_s_change_costs_the_same_however_many_campaigns_and_agents_there_are(learned):
     costs = []
     for campaigns in (8, 80):

@@ -279,6 +279,7 @@ async def test_campaigns_that_look_ahead_for_the_same_agents_see_each_other_s_ca
         await d.quiet(4)
 
 
+@pytest.mark.alone
 async def test_an_agent_who_is_free_again_leads_to_a_call_within_milliseconds(tmp_path):
     campaigns = {"spring": {"leads": numbers(30), "mode": "progressive"}}
     async with desk(tmp_path, agents=1, campaigns=campaigns, trunk={"max_cps": 500}) as d:

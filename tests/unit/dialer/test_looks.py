@@ -10,7 +10,7 @@ import pytest
 from contact_center.clock import SystemClock
 from dialer.looks import GAP_SECONDS, REST_SECONDS, Looks
 
-pytestmark = pytest.mark.clock
+pytestmark = [pytest.mark.clock, pytest.mark.alone]
 
 
 async def test_a_wake_after_a_quiet_moment_is_looked_at_at_once():
