@@ -10,6 +10,7 @@ from functools import partial
 
 from ari_app.ami import Ami
 from ari_app.app import App
+from ari_app.client import AriClient
 from contact_center.http.health import Health, Part
 from contact_center.http.metrics import Meters
 from contact_center.http.pages import Pages
@@ -21,7 +22,10 @@ from contact_center.trunks import TrunkLines
 Api = Callable[[App, Writer, Meters, Callable[[], None], Health, Pages], AbstractAsyncContextManager[None]]
 """`ari_app.api.api`."""
 
-CALLS_FIRST_SECONDS = 1.0  # the API is loaded when Asterisk's calls are settled, or after so long
+CONNECT_SECONDS = 1.0
+"""How long the API waits for a line to Asterisk; without one there are no calls that could come first."""
+SETTLE_SECONDS = 10.0
+"""How long it waits for the calls that Asterisk holds to be settled; to load it takes a core for a second."""
 
 
 def health_of(app: App, writer: Writer, ami: Ami) -> Health:
@@ -60,9 +64,16 @@ async def web(
     health = health_of(app, writer, ami)
     pages = Pages(health, meters.registry)
     async with HttpServer(app.env.settings.http.bind, pages, listener):
-        with suppress(TimeoutError):
-            async with asyncio.timeout(CALLS_FIRST_SECONDS):
-                await app.env.ari.until_live()
+        await _calls_first(app.env.ari)
         api = await asyncio.to_thread(load_api)
         async with api(app, writer, meters, stir, health, pages):
             yield
+
+
+async def _calls_first(ari: AriClient) -> None:
+    for seconds in (CONNECT_SECONDS, SETTLE_SECONDS):
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await ari.until_live()
+        if ari.live or not ari.generation:
+            return

@@ -31,7 +31,8 @@ def make_app(pages: Pages, routers: Sequence[APIRouter] = (), desk: ApiDesk | No
             path, _endpoint(page), tags=["health"], name=name, description=meaning, response_class=Response
         )
     for router in (*routers, *(api_routers(desk) if desk else ())):
-        app.include_router(router)
+        # As they are: `include_router` would make every route, and all that checks its parameters, once more.
+        app.router.routes.extend(router.routes)
     if desk:
         app.add_middleware(Gate, desk=desk)
     return app

@@ -81,9 +81,7 @@ def api_routers(desk: ApiDesk) -> list[APIRouter]:
     root = APIRouter(prefix=PREFIX, route_class=_StrictRoute, responses=REFUSALS, dependencies=[Depends(bearer)])
     parts = (campaigns, leads, agents, calls, callbacks, ratings, dnc, queues, events)
     for part in (*parts, reports, report_figures, report_evidence):
-        router = APIRouter(route_class=_StrictRoute)
-        part.add_routes(router, desk)
-        root.include_router(router)
+        part.add_routes(root, desk)
     beside = APIRouter(route_class=_StrictRoute, responses=REFUSALS, dependencies=[Depends(bearer)])
     tracking.add_routes(beside, desk)
     report_calls.add_routes(beside, desk)
