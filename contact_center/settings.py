@@ -6,6 +6,7 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import available_timezones
@@ -33,6 +34,9 @@ LISTS = ("match", "codecs", "allow_hosts", "allowed_prefixes")
 FILE_NAME = "callwright.toml"
 
 
+_zones = cache(available_timezones)  # it looks through the files of the tz database
+
+
 class Section(BaseModel):
     """A table of the file: unknown keys are errors, values do not change afterwards."""
 
@@ -53,7 +57,7 @@ class Site(Section):
     @field_validator("timezone")
     @classmethod
     def _known_zone(cls, value: str) -> str:
-        if value not in available_timezones():
+        if value not in _zones():
             raise ValueError("a zone of the tz database is wanted, such as Europe/London")
         return value
 
