@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Callable, Generator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -46,8 +47,28 @@ def _turn(item: pytest.Item) -> int:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Those that wait for real parties first, side by side; then those that compute as fast as they can."""
-    items.sort(key=_turn)
+    """Those that wait for real parties first, side by side; then those that compute as fast as they can.
+
+    Of each kind the files with tests that are `alone` come first, and in them these: who is alone waits for all others
+    to end what they do, and so they wait for each other at one time only.
+    """
+    alone = {item for item in items if any(item.iter_markers("alone"))}
+    files = {item.path for item in alone}
+    places: dict[Path, int] = {}
+    for place, item in enumerate(items):
+        places.setdefault(item.path, place)
+
+    def turn(item: pytest.Item) -> tuple[int, bool, int, bool]:
+        has_alone = item.path in files
+        return _phase(item, has_alone), not has_alone, places[item.path], item not in alone
+
+    items.sort(key=turn)
+
+
+def _phase(item: pytest.Item, has_alone: bool) -> int:
+    """Real parties who are timed are the very first."""
+    turn = _turn(item)
+    return -1 if has_alone and turn < len(WATCH_THE_CLOCK) else turn
 
 
 def pytest_configure(config: pytest.Config) -> None:

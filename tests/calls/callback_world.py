@@ -27,8 +27,8 @@ from contact_center.store.engine import open_engine, reading, writing
 from contact_center.store.fact import Fact
 from contact_center.store.queries_calls import call_document, listed_documents
 from contact_center.store.queries_queues import open_inbound
-from contact_center.store.schema import upgrade
 from tests.calls.queue_world import DID, QueueWorld, queue_world
+from tests.support.databases import fresh_sqlite
 from tests.support.fake_ari import FakeAri, FakeTransport, FarEnd
 from tests.support.fake_world import FakeChannel
 from tests.support.virtual_clock import run_virtual
@@ -44,9 +44,7 @@ BUSY = FarEnd(rings_after=None, rejects_after=0.2)
 
 def made_store(folder: Path) -> Engine:
     """An empty database."""
-    url = f"sqlite:///{folder / 'calls.db'}"
-    upgrade(url)
-    return open_engine(url)
+    return open_engine(fresh_sqlite(folder / "calls.db"))
 
 
 @dataclass

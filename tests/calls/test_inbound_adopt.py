@@ -14,9 +14,9 @@ from ari_app.errors import AriDown
 from ari_app.inbound_adopt import adopt_callers
 from contact_center.store.engine import open_engine, reading, writing
 from contact_center.store.queries_queues import open_inbound
-from contact_center.store.schema import upgrade
 from contact_center.terms import AgentState
 from tests.calls.queue_world import DID, QueueWorld, queue_world
+from tests.support.databases import fresh_sqlite
 from tests.support.fake_ari import FakeAri, FakeTransport, FarEnd
 from tests.support.virtual_clock import run_virtual
 
@@ -36,9 +36,7 @@ class MortalTransport(FakeTransport):
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Engine:
-    url = f"sqlite:///{tmp_path / 'calls.db'}"
-    upgrade(url)
-    return open_engine(url)
+    return open_engine(fresh_sqlite(tmp_path / "calls.db"))
 
 
 @asynccontextmanager

@@ -18,6 +18,9 @@ from types import TracebackType
 from typing import Self
 
 import psycopg
+from sqlalchemy import make_url
+
+from contact_center.store.schema import upgrade
 
 START_SECONDS = 30
 _SETTINGS = {
@@ -53,7 +56,7 @@ class Postgres:
         # A short path: that of a unix socket may have 107 characters.
         self.home = Path(tempfile.mkdtemp(prefix="cw-pg-", dir="/tmp"))
         self._data = self.home / "data"
-        self._databases = 0
+        self._databases, self._fresh = 0, ""
         if self._user is not None:
             os.chown(self.home, self._user.pw_uid, self._user.pw_gid)
         self._run("initdb", "-D", str(self._data), "-U", "callwright", "-A", "trust", "-E", "UTF8", "--no-sync")
@@ -108,6 +111,19 @@ class Postgres:
             with psycopg.connect(self._conninfo("postgres"), autocommit=True) as connection:
                 connection.execute(f'CREATE DATABASE "{name}"'.encode())
         return f"postgresql+psycopg://callwright@/{name}?host={self.home}"
+
+    def fresh(self) -> str:
+        """The URL of a database made for this call, with all tables and no rows."""
+        if not self._fresh:
+            url = self.url()
+            upgrade(url)
+            self._fresh = str(make_url(url).database)
+        url = self.url(f"{self._fresh}_{self._databases + 1}")
+        self._databases += 1
+        with psycopg.connect(self._conninfo("postgres"), autocommit=True) as connection:
+            sql = f'CREATE DATABASE "{make_url(url).database}" TEMPLATE "{self._fresh}" STRATEGY FILE_COPY'
+            connection.execute(sql.encode())
+        return url
 
     def _conninfo(self, name: str) -> str:
         return f"host={self.home} user=callwright dbname={name}"

@@ -6,7 +6,6 @@ import asyncio
 import json
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote, urlencode
@@ -272,10 +271,3 @@ class Following:
         self._stream.leave()
         async with asyncio.timeout(5):
             await self._task
-
-
-def database(folder: Path, fresh: Path) -> str:
-    """A copy of an empty database; its URL."""
-    file = folder / "callwright.db"
-    file.write_bytes(fresh.read_bytes())
-    return f"sqlite:///{file}"

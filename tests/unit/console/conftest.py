@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from contact_center.store.schema import upgrade
 from tests.lab.postgres import Postgres
+from tests.support.databases import fresh_sqlite
 from tests.unit.console.support import Cli
 
 
-@pytest.fixture(scope="session")
-def fresh_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty database of the current schema, to be copied: making one takes longer than most tests."""
-    file = tmp_path_factory.mktemp("fresh") / "callwright.db"
-    upgrade(f"sqlite:///{file}")
-    return file
-
-
 @pytest.fixture
-def cli(tmp_path: Path, fresh_database: Path) -> Iterator[Cli]:
-    file = tmp_path / "callwright.db"
-    shutil.copyfile(fresh_database, file)
-    cli = Cli(tmp_path, f"sqlite:///{file}")
+def cli(tmp_path: Path) -> Iterator[Cli]:
+    cli = Cli(tmp_path, fresh_sqlite(tmp_path / "callwright.db"))
     yield cli
     cli.engine.dispose()
 
@@ -33,11 +22,10 @@ def cli(tmp_path: Path, fresh_database: Path) -> Iterator[Cli]:
 @pytest.fixture(params=["sqlite", "postgres"])
 def both(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Cli]:
     if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path / 'callwright.db'}"
+        url = fresh_sqlite(tmp_path / "callwright.db")
     else:
         server: Postgres = request.getfixturevalue("postgres")
-        url = server.url()
-    upgrade(url)
+        url = server.fresh()
     cli = Cli(tmp_path, url)
     yield cli
     cli.engine.dispose()

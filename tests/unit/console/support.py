@@ -6,10 +6,12 @@ import json
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import typer
+import typer.testing
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 from typer.testing import CliRunner
@@ -34,6 +36,26 @@ url = "{url}"
 host = "127.0.0.9"
 max_channels = 2
 """
+
+
+# Typer looks through the signatures of all commands for each command line: three fifths of the time of these tests.
+# As in the program itself, which lives for one, they are looked through once.
+typer.testing._get_command = cache(typer.testing._get_command)  # type: ignore[attr-defined]
+_ASKED: list[Cli] = []  # whose hooks are meant
+
+
+@cache
+def _app() -> typer.Typer:
+    def provision(settings: Settings, agents: Sequence[Agent]) -> None:
+        _ASKED[0]._provision(agents)
+
+    def withdraw(settings: Settings, endpoints: Sequence[str]) -> None:
+        _ASKED[0]._withdraw(endpoints)
+
+    app = make_app(Hooks(provision, withdraw, lambda url: _ASKED[0].served))
+    console.mount(app)
+    commands.mount(app)
+    return app
 
 
 @dataclass
@@ -69,18 +91,16 @@ class Cli:
         self.engine: Engine = open_engine(self.url)
 
     def app(self) -> typer.Typer:
-        """The root app with this test's hooks."""
-        app = make_app(Hooks(self._provision, self._withdraw, lambda url: self.served))
-        console.mount(app)
-        commands.mount(app)
-        return app
+        """The root app, whose hooks are this test's."""
+        _ASKED[:] = [self]
+        return _app()
 
-    def _provision(self, settings: Settings, agents: Sequence[Agent]) -> None:
+    def _provision(self, agents: Sequence[Agent]) -> None:
         if self.asterisk_away:
             raise Unreachable("Asterisk is away.")
         self.provisioned += [(agent.endpoint, agent.password) for agent in agents]
 
-    def _withdraw(self, settings: Settings, endpoints: Sequence[str]) -> None:
+    def _withdraw(self, endpoints: Sequence[str]) -> None:
         if self.asterisk_away:
             raise Unreachable("Asterisk is away.")
         self.withdrawn += endpoints

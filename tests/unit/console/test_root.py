@@ -15,7 +15,7 @@ import pytest
 import typer
 from typer.main import get_command
 
-from contact_center.console.root import global_options_first
+from contact_center.console.root import global_options_first, make_app
 from contact_center.errors import UsageError
 from tests.unit.console.support import Cli, one_line
 
@@ -195,10 +195,10 @@ def explode(app: typer.Typer) -> None:
         raise RuntimeError("two\nlines with \x1b[31mcolour")
 
 
-def test_what_nobody_foresaw_is_one_line_and_details_only_on_demand(cli: Cli, tmp_path: Path) -> None:
+def test_what_nobody_foresaw_is_one_line_and_details_only_on_demand() -> None:
     from typer.testing import CliRunner
 
-    app = cli.app()
+    app = make_app()
     explode(app)
     result = CliRunner(env={"CALLWRIGHT_DEBUG": None}).invoke(app, ["explode"])
     assert result.exit_code == 1

@@ -20,11 +20,11 @@ from contact_center.options import CampaignOptions
 from contact_center.roster import Roster
 from contact_center.settings import Settings
 from contact_center.store.engine import open_engine, reading, writing
-from contact_center.store.schema import upgrade
 from contact_center.store.writer import Writer
 from contact_center.terms import CampaignState, Outcome
 from dialer.engine import Dialer
 from tests.lab.until import until
+from tests.support.databases import fresh_sqlite
 
 
 @dataclass
@@ -114,8 +114,7 @@ async def desk(
     zones: str = "Europe/London",
 ) -> AsyncIterator[Desk]:
     """Campaigns by name: their leads' numbers under ``leads``, row fields, and options."""
-    url, clock, placer = f"sqlite:///{tmp_path / 'dial.db'}", clock or SystemClock(), placer or Placer()
-    upgrade(url)
+    url, clock, placer = fresh_sqlite(tmp_path / "dial.db"), clock or SystemClock(), placer or Placer()
     engine = open_engine(url)
     with writing(engine) as session:
         for name, values in campaigns.items():

@@ -14,16 +14,15 @@ from contact_center.console import Hooks
 from contact_center.console.root import make_app
 from contact_center.models import Attempt, Campaign, Lead
 from contact_center.store.engine import open_engine, writing
-from contact_center.store.schema import upgrade
 from dialer import simulate_commands
+from tests.support.databases import fresh_sqlite
 
 AT = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
 
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
-    url = f"sqlite:///{tmp_path / 'callwright.db'}"
-    upgrade(url)
+    url = fresh_sqlite(tmp_path / "callwright.db")
     (tmp_path / "callwright.toml").write_text(
         f'[site]\ntimezone = "Europe/London"\ncountry = "GB"\n[database]\nurl = "{url}"\n'
     )

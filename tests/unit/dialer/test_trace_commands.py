@@ -10,11 +10,11 @@ import pytest
 
 from contact_center.clock import SystemClock
 from contact_center.models import PaceHistory, PaceNote
-from contact_center.store.schema import upgrade
 from dialer.pacing import make_pacer
 from dialer.simulation.laws import Laws
 from dialer.simulation.world import World
 from dialer.trace import Recorder, header
+from tests.support.databases import fresh_sqlite
 from tests.unit.console.support import Cli
 
 SETTINGS = {"mode": "predictive", "ring_timeout": 20.0, "windows": [[86400.0, 0.03, 1, 50]], "history": None}
@@ -22,9 +22,7 @@ SETTINGS = {"mode": "predictive", "ring_timeout": 20.0, "windows": [[86400.0, 0.
 
 @pytest.fixture
 def cli(tmp_path: Path) -> Iterator[Cli]:
-    url = f"sqlite:///{tmp_path / 'callwright.db'}"
-    upgrade(url)
-    made = Cli(tmp_path, url)
+    made = Cli(tmp_path, fresh_sqlite(tmp_path / "callwright.db"))
     made.ok("campaign", "add", "spring", "--mode", "predictive")
     yield made
     made.engine.dispose()

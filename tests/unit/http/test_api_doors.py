@@ -21,7 +21,8 @@ from contact_center.http.watched import HEADER_SECONDS
 from contact_center.store.admin import By
 from contact_center.store.admin_tokens import add_token, list_tokens, remove_token, split_token
 from contact_center.store.engine import reading, writing
-from tests.support.api_world import ApiWorld, database
+from tests.support.api_world import ApiWorld
+from tests.support.databases import fresh_sqlite
 from tests.unit.console.support import Cli
 from tests.unit.waiting import until
 
@@ -107,8 +108,8 @@ def test_only_a_digest_of_a_token_is_stored(api_database: str) -> None:
 
 
 @pytest.fixture
-def api_database(tmp_path: Path, fresh_database: Path) -> str:
-    return database(tmp_path, fresh_database).removeprefix("sqlite:///")
+def api_database(tmp_path: Path) -> str:
+    return fresh_sqlite(tmp_path / "callwright.db").removeprefix("sqlite:///")
 
 
 def test_the_command_adds_lists_and_removes_tokens_and_shows_one_once(api_database: str) -> None:
@@ -171,8 +172,8 @@ def test_a_burst_of_a_seconds_worth_passes_and_then_only_the_rate() -> None:
     assert sum(limit.take() for _ in range(50)) == 5
 
 
-async def test_more_requests_than_are_taken_are_told_to_come_again(tmp_path: Path, fresh_database: Path) -> None:
-    async with ApiWorld(database(tmp_path, fresh_database), requests_per_second=5) as api:
+async def test_more_requests_than_are_taken_are_told_to_come_again(tmp_path: Path) -> None:
+    async with ApiWorld(fresh_sqlite(tmp_path / "callwright.db"), requests_per_second=5) as api:
         replies = await asyncio.gather(*(api.get("/v1/agents") for _ in range(20)))
         statuses = [reply.status for reply in replies]
         assert statuses.count(200) in (5, 6)

@@ -7,15 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from contact_center.store.schema import upgrade
+from tests.support.databases import fresh_sqlite
 from tests.unit.console.support import Cli
 
 
 @pytest.fixture
 def cli(tmp_path: Path) -> Iterator[Cli]:
-    url = f"sqlite:///{tmp_path / 'callwright.db'}"
-    upgrade(url)
-    cli = Cli(tmp_path, url)
+    cli = Cli(tmp_path, fresh_sqlite(tmp_path / "callwright.db"))
     cli.ok("campaign", "add", "spring", "--mode", "power", "hours=00:00-24:00")
     yield cli
     cli.engine.dispose()

@@ -27,7 +27,7 @@ from contact_center.store.queries_agents import find_queue, list_agents
 from contact_center.store.queries_calls import call_document, find_call, live_document
 from contact_center.store.queries_queues import live_queue, open_inbound
 from contact_center.store.report_queues import agent_rows, queue_rows
-from contact_center.store.schema import upgrade
+from tests.support.databases import fresh_sqlite
 
 AT = datetime(2026, 3, 2, 9, tzinfo=UTC)
 
@@ -38,10 +38,8 @@ def after(seconds: float) -> datetime:
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    url = f"sqlite:///{tmp_path / 'calls.db'}"
-    if request.param == "postgres":
-        url = request.getfixturevalue("postgres").url()
-    upgrade(url)
+    is_sqlite = request.param == "sqlite"
+    url = fresh_sqlite(tmp_path / "calls.db") if is_sqlite else request.getfixturevalue("postgres").fresh()
     engine = open_engine(url)
     with writing(engine) as session:
         add_queue(session, By("test", AT), "help", {})

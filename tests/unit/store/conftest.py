@@ -10,8 +10,8 @@ from sqlalchemy import Engine
 from sqlmodel import SQLModel
 
 from contact_center.store.engine import for_writing, open_engine
-from contact_center.store.schema import upgrade
 from tests.lab.postgres import Postgres
+from tests.support.databases import fresh_sqlite
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -26,17 +26,14 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 @pytest.fixture(scope="session")
 def postgres_url(postgres: Postgres) -> str:
     """One database with all tables; a new one for each test would cost most of the tests' time."""
-    url = postgres.url()
-    upgrade(url)
-    return url
+    return postgres.fresh()
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
     """A database with all tables and no rows."""
     if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path / 'callwright.db'}"
-        upgrade(url)
+        url = fresh_sqlite(tmp_path / "callwright.db")
     else:
         url = request.getfixturevalue("postgres_url")
     engine = open_engine(url)
@@ -50,8 +47,6 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
 
 @pytest.fixture
 def sqlite_engine(tmp_path: Path) -> Iterator[Engine]:
-    url = f"sqlite:///{tmp_path / 'callwright.db'}"
-    upgrade(url)
-    engine = open_engine(url)
+    engine = open_engine(fresh_sqlite(tmp_path / "callwright.db"))
     yield engine
     engine.dispose()
