@@ -64,13 +64,14 @@ async def web(
     health = health_of(app, writer, ami)
     pages = Pages(health, meters.registry)
     async with HttpServer(app.env.settings.http.bind, pages, listener):
-        await _calls_first(app.env.ari)
+        await calls_first(app.env.ari)
         api = await asyncio.to_thread(load_api)
         async with api(app, writer, meters, stir, health, pages):
             yield
 
 
-async def _calls_first(ari: AriClient) -> None:
+async def calls_first(ari: AriClient) -> None:
+    """Wait until the calls that Asterisk holds are settled, no longer than it takes where there are none to settle."""
     for seconds in (CONNECT_SECONDS, SETTLE_SECONDS):
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):

@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 
 import ari_app.api
+from ari_app.web import CONNECT_SECONDS, SETTLE_SECONDS, calls_first
 from tests.lab.centre import ROOT
+from tests.support.virtual_clock import on_virtual_clock
 
 LATER = {"fastapi", "starlette", "aiomqtt", "numpy"}
 
@@ -45,3 +47,38 @@ async def test_calls_go_on_while_the_api_is_put_together(monkeypatch: pytest.Mon
     given: Any = (app, None, None, None, None, SimpleNamespace(opened=opened.append))
     async with ari_app.api.api(*given):
         assert opened == ["made"]
+
+
+class Line:
+    """The line to an Asterisk: to be had after ``connected`` seconds, its calls settled after ``settled``."""
+
+    def __init__(self, connected: float, settled: float) -> None:
+        loop = asyncio.get_running_loop()
+        self.generation, self.live, self.event = 0, False, asyncio.Event()
+        loop.call_later(connected, self.connect)
+        loop.call_later(settled, self.settle)
+
+    def connect(self) -> None:
+        self.generation = 1
+
+    def settle(self) -> None:
+        self.live = True
+        self.event.set()
+
+    async def until_live(self) -> None:
+        await self.event.wait()
+
+
+@pytest.mark.parametrize(
+    ("connected", "settled", "waited"),
+    [(0.1, 0.3, 0.3), (0.1, 6.0, 6.0), (5.0, 6.0, CONNECT_SECONDS), (0.1, 60.0, CONNECT_SECONDS + SETTLE_SECONDS)],
+    ids=["few calls", "many calls", "no Asterisk", "calls that are not settled"],
+)
+@on_virtual_clock
+async def test_the_api_is_loaded_after_the_calls_are_settled_where_there_are_any(
+    connected: float, settled: float, waited: float
+):
+    line: Any = Line(connected, settled)
+    began = asyncio.get_running_loop().time()
+    await calls_first(line)
+    assert asyncio.get_running_loop().time() - began == pytest.approx(waited)
