@@ -6,10 +6,8 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from zoneinfo import available_timezones
 
 import phonenumbers
 from pydantic import (
@@ -24,6 +22,7 @@ from pydantic import (
 )
 
 from contact_center.errors import SettingsError, plain_reason
+from contact_center.law.zone_names import is_zone
 from contact_center.matching.transactions import TransactionType
 from contact_center.options import checked_caps
 from contact_center.setting_kinds import Bind, Codec, Host, HostOrBind, Name, Peer, Plain, Port, Prefix
@@ -32,9 +31,6 @@ from contact_center.terms import AgentConnect, NumberCheck
 ENVIRONMENT_PREFIX = "CALLWRIGHT_"
 LISTS = ("match", "codecs", "allow_hosts", "allowed_prefixes")
 FILE_NAME = "callwright.toml"
-
-
-_zones = cache(available_timezones)  # it looks through the files of the tz database
 
 
 class Section(BaseModel):
@@ -57,7 +53,7 @@ class Site(Section):
     @field_validator("timezone")
     @classmethod
     def _known_zone(cls, value: str) -> str:
-        if value not in _zones():
+        if not is_zone(value):
             raise ValueError("a zone of the tz database is wanted, such as Europe/London")
         return value
 
